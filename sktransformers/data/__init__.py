@@ -1,0 +1,1 @@
+"""From users' containers to padded batches: the way in."""

@@ -1,0 +1,130 @@
+"""Batches: which rows go together, and the one place that pads."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+__all__ = ["LengthBatches", "TrainingData", "batches_of_one_shape", "pad"]
+
+
+def pad(examples, rows, pad_id):
+    """Lay examples side by side.
+
+    Parameters
+    ----------
+    examples : Examples
+    rows : sequence of int
+        The positions to take.
+    pad_id : int
+        What fills the right of shorter rows.
+
+    Returns
+    -------
+    dict
+        ``input_ids`` and ``attention_mask``: int64 tensors of shape (n_rows, width), the width
+        being that of the longest row.
+    """
+    width = examples.widths[rows].max()
+    inside = np.arange(width) < examples.lengths[rows][:, None]
+    ids = np.full(inside.shape, pad_id, dtype=np.int64)
+    ids[inside] = np.concatenate([examples[row] for row in rows])
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(inside.astype(np.int64)),
+    }
+
+
+def batches_of_one_shape(widths, tokens):
+    """Batches for inference, such that a row's result does not depend on its neighbours.
+
+    Kernels add up in an order that depends on the shape of the whole product. So rows are batched by
+    one padded width, which depends on the row alone, and all batches of a width have the same
+    number of rows: a last one that is not full repeats its last row.
+
+    Parameters
+    ----------
+    widths : ndarray of shape (n_examples,)
+    tokens : int
+        Padded tokens in a batch, about.
+
+    Yields
+    ------
+    rows : ndarray of shape (batch_size,), int
+        Positions of examples, the longest first, so that what is too large for the memory
+        fails at once.
+    n_own : int
+        How many of the rows are not repeats.
+    """
+    for width in np.unique(widths)[::-1]:
+        rows = np.flatnonzero(widths == width)
+        size = max(1, tokens // int(width))
+        for start in range(0, len(rows), size):
+            own = rows[start : start + size]
+            yield np.pad(own, (0, size - len(own)), mode="edge"), len(own)
+
+
+class LengthBatches(Sampler):
+    """Shuffled training batches of rows of like length.
+
+    Every epoch shuffles the rows, sorts pools of many batches by length and shuffles the
+    batches. Little is padded, and which rows meet still changes with each epoch.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_examples,)
+    batch_size : int
+    seed : int
+        Of the generator that is kept over the epochs.
+    """
+
+    _POOL = 16  # batches that are sorted together
+
+    def __init__(self, lengths, batch_size, seed):
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.rng = np.random.default_rng(seed)
+
+    def __len__(self):
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __iter__(self):
+        order = self.rng.permutation(len(self.lengths))
+        batches = []
+        for start in range(0, len(order), self._POOL * self.batch_size):
+            pool = order[start : start + self._POOL * self.batch_size]
+            pool = pool[np.argsort(self.lengths[pool], kind="stable")]
+            batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
+        for i in self.rng.permutation(len(batches)):
+            yield batches[i].tolist()
+
+
+class TrainingData(Dataset):
+    """What the training loop draws its batches from.
+
+    Parameters
+    ----------
+    examples : Examples
+    targets : ndarray of shape (n_examples, ...)
+        As ``task.encode`` gives them.
+    weights : ndarray of shape (n_examples,) or None
+        Loss weights; ``None`` is one for each row.
+    pad_id : int
+    collate : callable
+        ``task.collate``: targets of some rows to a tensor.
+    """
+
+    def __init__(self, examples, targets, weights, pad_id, collate):
+        self.examples = examples
+        self.targets = targets
+        self.weights = np.ones(len(examples)) if weights is None else weights
+        self.pad_id = pad_id
+        self.collate = collate
+
+    def __len__(self):
+        return len(self.examples)
+
+    def __getitems__(self, rows):
+        rows = np.asarray(rows)
+        inputs = pad(self.examples, rows, self.pad_id)
+        weights = torch.from_numpy(self.weights[rows])
+        return inputs, self.collate(self.targets[rows]), weights

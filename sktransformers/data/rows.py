@@ -1,0 +1,101 @@
+"""Texts with what belongs to them, before they are encoded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = ["Rows"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a data set as a user gave them, read and checked.
+
+    Parameters
+    ----------
+    texts : list of str
+    y : ndarray of shape (n_rows,)
+    weights : ndarray of shape (n_rows,) or None
+        With mean 1, so that equal weights of any size change no bit of a fit.
+    """
+
+    texts: list
+    y: np.ndarray
+    weights: np.ndarray | None
+
+    @classmethod
+    def weighted(cls, texts, y, sample_weight, name="sample_weight"):
+        """Rows with a user's weights, refused where they are negative or all zero."""
+        if sample_weight is None:
+            return cls(texts, y, None)
+        weights = _check_sample_weight(
+            sample_weight, texts, dtype=np.float64, ensure_non_negative=True
+        )
+        if not weights.any():
+            raise ValueError(
+                f"{name} must hold at least one weight above zero, but all {len(texts)} are zero. "
+                "Drop it, or give some row a weight."
+            )
+        return cls(texts, y, weights / weights.mean())
+
+    def __len__(self):
+        return len(self.texts)
+
+    def where(self, mask):
+        """The rows for which a mask is true; their weights have mean 1 again."""
+        weights = None if self.weights is None else self.weights[mask]
+        if weights is not None and weights.any():
+            weights = weights / weights.mean()
+        texts = [text for text, kept in zip(self.texts, mask, strict=True) if kept]
+        return Rows(texts, self.y[mask], weights)
+
+    def that_count(self):
+        """The rows of a weight above zero: the others are as if they were not there."""
+        if self.weights is None or self.weights.all() or not self.weights.any():
+            return self
+        return self.where(self.weights > 0)
+
+    def split(self, fraction, seed, strata=None):
+        """Choose rows for validation.
+
+        Parameters
+        ----------
+        fraction : float
+            The share of rows to choose.
+        seed : int
+        strata : ndarray of shape (n_rows,), int, or None
+            Groups that keep their share, such as classes. scikit-learn's stratified splitters
+            raise when a class has one row, or when there are more classes than validation rows; here a class
+            keeps at least one row for training, and one with a single row stays there.
+
+        Returns
+        -------
+        train, valid : Rows
+        """
+        strata = np.zeros(len(self), dtype=int) if strata is None else strata
+        chosen = _stratified(strata, fraction, np.random.RandomState(seed))
+        if not chosen.any():
+            raise ValueError(
+                f"early_stopping needs validation rows, but of {len(self)} rows none can be spared "
+                "(each class keeps one for training). Pass X_val and y_val, or set "
+                "early_stopping=False."
+            )
+        return self.where(~chosen), self.where(chosen)
+
+
+def _stratified(strata, fraction, rng):
+    """Where a row is for validation: ndarray of bool."""
+    wanted_in_all = max(1, round(fraction * len(strata)))
+    counts = np.bincount(strata)
+    exact = counts * (wanted_in_all / len(strata))
+    spare = np.maximum(counts - 1, 0)
+    wanted = np.minimum(np.floor(exact).astype(int), spare)
+    while wanted.sum() < min(wanted_in_all, spare.sum()):
+        # The largest remainder first; ties are drawn, so that it is not always the same class.
+        remainder = np.where(wanted < spare, exact - wanted, -np.inf)
+        wanted[rng.choice(np.flatnonzero(remainder == remainder.max()))] += 1
+    chosen = np.zeros(len(strata), dtype=bool)
+    for stratum, number in enumerate(wanted):
+        chosen[rng.permutation(np.flatnonzero(strata == stratum))[:number]] = True
+    return chosen

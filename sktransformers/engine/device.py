@@ -1,0 +1,105 @@
+"""Which device computes, and in which precision."""
+
+from contextlib import nullcontext
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["FullPrecisionLinear", "autocast", "choose_device", "choose_precision", "prepare"]
+
+_LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(device):
+    """Name the device to compute on.
+
+    Parameters
+    ----------
+    device : str
+        "auto" takes the first of cuda, xpu, mps and cpu that is there; else a name torch knows.
+
+    Returns
+    -------
+    str
+    """
+    if device == "auto":
+        for name in ("cuda", "xpu", "mps"):
+            backend = getattr(torch, name, None)
+            if backend is not None and backend.is_available():
+                return name
+        return "cpu"
+    try:
+        torch.empty(0, device=torch.device(device))
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"device must be 'auto' or one that torch can use here, but device={device!r} came "
+            f"({reason[:120]}). Use device='auto' or device='cpu'."
+        ) from error
+    return device
+
+
+def choose_precision(precision, device):
+    """Name the number format of the encoder's products.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16", "float16", "float64"}
+        "auto" is bfloat16 where the device computes with it natively, else float32.
+    device : str
+
+    Returns
+    -------
+    str
+    """
+    if precision != "auto":
+        return precision
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
+    if kind == "cpu":
+        return "bfloat16" if _cpu_has_bfloat16() else "float32"
+    return "float32"
+
+
+def _cpu_has_bfloat16():
+    """Whether the CPU multiplies bfloat16 natively: elsewhere it is emulated, and slower."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
+
+def autocast(precision, device):
+    """Run the encoder's products in this precision; the weights stay as they are."""
+    if precision in _LOW:
+        return torch.autocast(torch.device(device).type, dtype=_LOW[precision])
+    return nullcontext()
+
+
+class FullPrecisionLinear(nn.Linear):
+    """A linear layer that computes in its weights' own precision, also under autocast.
+
+    In bfloat16 the last layer gave 952 distinct values for 1,821 rows: ties, for every metric
+    that ranks.
+    """
+
+    def forward(self, input):
+        with torch.autocast(input.device.type, enabled=False):
+            return functional.linear(input.to(self.weight.dtype), self.weight, self.bias)
+
+
+def output_layer(model):
+    """The linear layer that makes the outputs: the last one outside the encoder."""
+    embeddings = model.get_output_embeddings()
+    if embeddings is not None:
+        return embeddings
+    inside = set(model.base_model.modules())
+    return [m for m in model.modules() if isinstance(m, nn.Linear) and m not in inside][-1]
+
+
+def prepare(model, precision, device):
+    """Put a model onto a device in the precision that its weights are kept in."""
+    layer = output_layer(model)
+    # Another class for the same weights: names, state and pickles of the model stay as they were.
+    layer.__class__ = FullPrecisionLinear
+    return model.to(device=device, dtype=torch.float64 if precision == "float64" else torch.float32)

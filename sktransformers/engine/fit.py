@@ -1,0 +1,164 @@
+"""Fine-tuning as one function: builds the loop, runs it and drops it."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader
+
+from ..data.batching import LengthBatches
+from .callbacks import Progress, Record, Validation, refuse_unsuitable
+from .device import choose_device, choose_precision
+from .freezing import freeze_layers
+from .net import FineTuningNet
+from .seeding import draw_seed
+
+__all__ = ["Plan", "fine_tune", "plan_for"]
+
+# At least this many optimisation steps: three epochs of 200 rows are 21 steps, with which
+# fine-tuning loses to logistic regression on frozen vectors.
+_FEWEST_STEPS = 200
+_FEWEST_EPOCHS = 3
+
+_OURS = {
+    "module": "model",
+    "criterion": "the kind of estimator",
+    "dataset": "X and y",
+    "iterator_train": "batch_size",
+    "iterator_valid": "X_val and y_val",
+    "train_split": "X_val and y_val, or validation_fraction",
+    "device": "device",
+    "batch_size": "batch_size",
+    "max_epochs": "max_epochs",
+    "lr": "learning_rate",
+    "callbacks": "callbacks",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+    "optimizer__lr": "learning_rate",
+    "optimizer__weight_decay": "weight_decay",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to fine-tune: an estimator's parameters, resolved for this machine."""
+
+    learning_rate: float
+    max_epochs: int | str
+    batch_size: int
+    weight_decay: float
+    warmup_ratio: float
+    freeze: int | str | None
+    patience: int | None
+    precision: str
+    device: str
+    callbacks: list
+    net_params: dict
+    seed: int
+    verbose: int
+
+    def n_epochs(self, n_rows):
+        """Epochs to run: as asked for, or three or some 200 steps, whichever is more."""
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        n_batches = -(-n_rows // self.batch_size)
+        return max(_FEWEST_EPOCHS, -(-_FEWEST_STEPS // n_batches))
+
+
+def plan_for(estimator):
+    """Resolve the parameters of an estimator; what cannot be done is refused here, before any work."""
+    refuse_unsuitable(estimator.callbacks)
+    for name in estimator.net_params or {}:
+        ours = _OURS.get(name) or (name.count("__") and _OURS.get(name.split("__")[0]))
+        if ours and not name.startswith("callbacks__"):
+            raise ValueError(
+                f"net_params must not hold {name!r}, which is decided by {ours}. Remove it from "
+                "net_params."
+            )
+    device = choose_device(estimator.device)
+    return Plan(
+        learning_rate=estimator.learning_rate,
+        max_epochs=estimator.max_epochs,
+        batch_size=estimator.batch_size,
+        weight_decay=estimator.weight_decay,
+        warmup_ratio=estimator.warmup_ratio,
+        freeze=estimator.freeze,
+        patience=estimator.n_iter_no_change if estimator.early_stopping else None,
+        precision=choose_precision(estimator.precision, device),
+        device=device,
+        callbacks=list(estimator.callbacks or []),
+        net_params=dict(estimator.net_params or {}),
+        seed=draw_seed(estimator.random_state),
+        verbose=int(estimator.verbose),
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is told of a fit, beside the model.
+
+    ``history`` is a DataFrame with a row an epoch; best epoch and score are None without
+    validation.
+    """
+
+    history: pd.DataFrame
+    best_epoch: int | None
+    best_score: float | None
+
+
+def fine_tune(model, task, data, plan, validate=None):
+    """Train a model in place.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        On its device.
+    task : Task
+    data : TrainingData
+    plan : Plan
+    validate : callable or None
+        Of the model, after each epoch; gives validation loss and score.
+
+    Returns
+    -------
+    Outcome
+    """
+    n_epochs = plan.n_epochs(len(data))
+    batches = LengthBatches(data.examples.lengths, plan.batch_size, plan.seed)
+    validation = None if validate is None else Validation(validate, plan.patience)
+    progress = Progress(n_epochs, len(batches)) if plan.verbose else None
+    own = {"record": Record(), "validation": validation, "progress": progress}
+    settings = {"optimizer": torch.optim.AdamW, **plan.net_params}
+    if settings["optimizer"] is torch.optim.AdamW:
+        settings = {"optimizer__fused": model.device.type in ("cpu", "cuda"), **settings}
+    net = FineTuningNet(
+        model,
+        task=task,
+        frozen=freeze_layers(model, plan.freeze),
+        precision=plan.precision,
+        n_steps=n_epochs * len(batches),
+        warmup_ratio=plan.warmup_ratio,
+        device=plan.device,
+        max_epochs=n_epochs,
+        batch_size=plan.batch_size,
+        lr=plan.learning_rate,
+        optimizer__weight_decay=plan.weight_decay,
+        callbacks=[item for item in own.items() if item[1] is not None] + plan.callbacks,
+        iterator_train=lambda rows, **_: DataLoader(
+            rows, batch_sampler=batches, collate_fn=lambda batch: batch
+        ),
+        **settings,
+    )
+    try:
+        net.train(data)
+    finally:
+        if progress is not None:
+            progress.close()
+    model.zero_grad(set_to_none=True)
+    model.requires_grad_(True)
+    model.eval()
+    history = pd.DataFrame(Record.rows(net.history))
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    if validation is None:
+        return Outcome(history, None, None)
+    return Outcome(history, validation.best_epoch, float(validation.best_score))

@@ -1,0 +1,144 @@
+"""The training loop: the only subclass of skorch's ``NeuralNet``.
+
+skorch gives the loop, the callbacks and the optimizer's parameter groups. Nothing of it is seen by
+users but ``callbacks`` and ``net_params``.
+"""
+
+import dis
+
+import torch
+from skorch import NeuralNet
+from skorch.utils import to_device
+from torch.optim.lr_scheduler import LambdaLR
+
+from .device import autocast
+
+__all__ = ["FineTuningNet"]
+
+_LARGEST_NORM = 1.0
+
+
+class FineTuningNet(NeuralNet):
+    """Fine-tune a model on batches that come padded and weighted.
+
+    Parameters
+    ----------
+    module : PreTrainedModel
+        Changed in place.
+    task : Task
+    frozen : list of Module
+        Kept in eval mode.
+    precision : str
+    n_steps : int
+        Optimisation steps of the whole fit, for the schedule.
+    warmup_ratio : float
+        The share of them in which the learning rate rises.
+    **kwargs
+        As skorch's ``NeuralNet`` takes them.
+    """
+
+    def __init__(self, module, *, task, frozen, precision, n_steps, warmup_ratio, **kwargs):
+        super().__init__(module, criterion=lambda: task.loss, train_split=None, verbose=0, **kwargs)
+        self.task = task
+        self.frozen = frozen
+        self.precision = precision
+        self.n_steps = n_steps
+        self.warmup_ratio = warmup_ratio
+
+    def get_default_callbacks(self):
+        """None of skorch's: it would print a table, and time what we time ourselves."""
+        return []
+
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        """Leave biases and the scales of layer norms out of weight decay, as BERT was trained."""
+        learnt = [(name, p) for name, p in named_parameters if p.requires_grad]
+        (groups,), kwargs = super().get_params_for_optimizer(prefix, learnt)
+        decayed = [dict(g, params=[p for p in g["params"] if p.ndim > 1]) for g in groups]
+        exempt = [
+            dict(g, params=[p for p in g["params"] if p.ndim <= 1], weight_decay=0.0)
+            for g in groups
+        ]
+        return ([g for g in decayed + exempt if g["params"]],), kwargs
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Make the optimizer, and with it the schedule of its learning rate."""
+        super().initialize_optimizer()
+        n_warm = round(self.warmup_ratio * self.n_steps)
+
+        def factor(step):
+            if step < n_warm:
+                return (step + 1) / n_warm
+            return max(0.0, (self.n_steps - step) / max(1, self.n_steps - n_warm))
+
+        self.schedule_ = LambdaLR(self.optimizer_, factor)
+        # Only float16 needs its loss scaled: its smallest number is 6e-8.
+        kind = torch.device(self.device).type
+        self.scaler_ = torch.amp.GradScaler(kind, enabled=self.precision == "float16")
+        return self
+
+    def train(self, dataset):
+        """Run the loop over the data set; a Ctrl-C reaches the caller.
+
+        skorch stops in silence at any KeyboardInterrupt, because its early stopping raises one too.
+        """
+        self.initialize()
+        self.notify("on_train_begin", X=dataset, y=None)
+        try:
+            self.fit_loop(dataset)
+        except KeyboardInterrupt as interrupt:
+            if not _raised_by_a_callback(interrupt):
+                raise
+        self.notify("on_train_end", X=dataset, y=None)
+        return self
+
+    def _set_training(self, training=True):
+        super()._set_training(training)
+        for module in self.frozen:
+            module.eval()
+
+    def train_step_single(self, batch, **fit_params):
+        """Forward and backward of one batch."""
+        self._set_training(True)
+        inputs, labels, weights = to_device(batch, self.device)
+        with autocast(self.precision, self.device):
+            outputs = self.task.forward(self.module_, inputs)
+        loss = self.task.loss(outputs, labels, weights)
+        self._check_finite(loss, "loss")
+        self.scaler_.scale(loss).backward()
+        return {"loss": loss.detach(), "y_pred": outputs.detach()}
+
+    def train_step(self, batch, **fit_params):
+        """One optimisation step: gradients clipped at norm 1, then optimizer and schedule."""
+        self.optimizer_.zero_grad(set_to_none=True)
+        step = self.train_step_single(batch, **fit_params)
+        self.scaler_.unscale_(self.optimizer_)
+        learnt = [(name, p) for name, p in self.module_.named_parameters() if p.grad is not None]
+        self.notify("on_grad_computed", named_parameters=iter(learnt), batch=batch, training=True)
+        norm = torch.nn.utils.clip_grad_norm_([p for _, p in learnt], _LARGEST_NORM)
+        if self.precision != "float16":  # there the scaler leaves such steps out
+            self._check_finite(norm, "gradient's norm")
+        self.scaler_.step(self.optimizer_)
+        self.scaler_.update()
+        self.schedule_.step()
+        return step
+
+    def _check_finite(self, value, what):
+        if not torch.isfinite(value):
+            raise FloatingPointError(
+                f"The {what} must stay finite, but it became {value.item()} in epoch "
+                f"{len(self.history)}, batch {len(self.history[-1]['batches'])}. Use a smaller "
+                "learning_rate, or precision='float32'."
+            )
+
+
+def _raised_by_a_callback(interrupt):
+    """Whether a ``raise`` statement in a callback threw this, and not a signal.
+
+    A signal may arrive at any instruction, but is never thrown by that instruction itself.
+    """
+    traceback = interrupt.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    code = traceback.tb_frame.f_code
+    by_hand = code.co_code[traceback.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return by_hand and code.co_name.startswith("on_")

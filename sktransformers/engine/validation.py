@@ -1,0 +1,56 @@
+"""Validation rows, seen with the estimator's own eyes after each epoch."""
+
+import torch
+from sklearn.metrics import check_scoring
+
+from .infer import infer
+
+__all__ = ["validator"]
+
+
+def validator(estimator, task, rows, data):
+    """Make the function that scores a model in training.
+
+    The rows go through the model once an epoch; loss and score both come from those outputs.
+
+    Parameters
+    ----------
+    estimator : TransformerEstimator
+        With the attributes that its verbs need; ``scoring`` says what to compute.
+    task : Task
+    rows : Rows
+    data : TrainingData
+        The same rows, encoded.
+
+    Returns
+    -------
+    callable
+        Of the model in eval mode: validation loss and score, larger is better.
+    """
+    score = _scorer(estimator, rows)
+    labels, weights = data.collate(data.targets), torch.from_numpy(data.weights)
+
+    def validate(model):
+        outputs = infer(
+            model, task, data.examples, precision=estimator._precision, pad_id=data.pad_id
+        )
+        loss = float(task.loss(torch.from_numpy(outputs), labels, weights))
+        if estimator.scoring == "loss":
+            return loss, -loss
+        seen = object.__new__(type(estimator))
+        # An estimator that has already seen X: all its verbs start from these outputs.
+        vars(seen).update(vars(estimator), model_=model, _outputs=lambda X: outputs)
+        return loss, float(score(seen))
+
+    return validate
+
+
+def _scorer(estimator, rows):
+    """The score of an estimator on the rows, as ``scoring`` asks for it."""
+    weighted = {} if rows.weights is None else {"sample_weight": rows.weights}
+    if estimator.scoring is None:
+        return lambda seen: seen.score(rows.texts, rows.y, **weighted)
+    if callable(estimator.scoring) and not hasattr(estimator.scoring, "_score_func"):
+        weighted = {}  # a function of the user's takes estimator, X and y alone
+    scorer = None if estimator.scoring == "loss" else check_scoring(estimator, estimator.scoring)
+    return lambda seen: scorer(seen, rows.texts, rows.y, **weighted)

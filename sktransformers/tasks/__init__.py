@@ -1,0 +1,1 @@
+"""Kinds of work: what the targets are and what the outputs mean."""

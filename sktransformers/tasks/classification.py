@@ -1,0 +1,78 @@
+"""One class for each text."""
+
+import reprlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .probing import probed_head
+
+__all__ = ["Classification"]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Binary and multi-class classification of whole texts.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    """
+
+    classes: np.ndarray
+
+    auto_class = "AutoModelForSequenceClassification"
+
+    @classmethod
+    def fit(cls, y):
+        """Learn the classes."""
+        return cls(np.unique(y))
+
+    def config(self):
+        """Settings of the head, with the labels' names for other tools."""
+        names = [str(label) for label in self.classes.tolist()]
+        return {
+            "num_labels": len(names),
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: code for code, name in enumerate(names)},
+            "problem_type": "single_label_classification",
+        }
+
+    def encode(self, y):
+        """Each label's position in ``classes``; unknown labels are refused."""
+        codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
+        unknown = np.flatnonzero(self.classes[codes] != y)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold labels that the classifier knows, but row {unknown[0]} holds "
+                f"{y[unknown[0]]!r}. It knows {reprlib.repr(self.classes.tolist())}: drop other rows."
+            )
+        return codes
+
+    def strata(self, y):
+        """Validation rows are chosen by class."""
+        return self.encode(y)
+
+    def collate(self, targets):
+        """Class codes as a tensor."""
+        return torch.from_numpy(targets)
+
+    def forward(self, model, inputs):
+        """Logits of shape (n_rows, n_classes)."""
+        return model(**inputs).logits
+
+    def loss(self, outputs, labels, weights):
+        """Cross-entropy, each row times its weight, averaged over the rows."""
+        losses = functional.cross_entropy(outputs, labels, reduction="none")
+        return (losses * weights.to(losses.dtype)).sum() / len(losses)
+
+    def initial_head(self, features, targets, weights):
+        """A head that starts from a regression on what the pretrained encoder sees."""
+        return probed_head(features, targets, weights, n_classes=len(self.classes))
+
+    def decode(self, outputs):
+        """The label with the largest logit."""
+        return self.classes[outputs.argmax(axis=1)]

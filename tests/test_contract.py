@@ -1,0 +1,444 @@
+"""One list of promises, kept by every estimator."""
+
+import copy
+import inspect
+import logging
+import os
+import pickle
+import random
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+
+import cloudpickle
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import make_texts
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import sktransformers
+from sktransformers import BertClassifier
+from sktransformers.exceptions import TruncationWarning
+
+X, Y = make_texts(48)
+NEW, NEW_Y = make_texts(40, seed=1)
+
+ESTIMATORS = {"BertClassifier": BertClassifier}
+SETTINGS = {
+    "max_epochs": 2,
+    "learning_rate": 1e-3,
+    "batch_size": 16,
+    "precision": "float32",
+    "device": "cpu",
+    "random_state": 0,
+}
+PROMISES = []
+
+
+def promise(function):
+    PROMISES.append(function)
+    return function
+
+
+@pytest.fixture(params=ESTIMATORS)
+def make(request, tiny_bert):
+    """Make an estimator of each class, unfitted."""
+    return lambda **params: ESTIMATORS[request.param](tiny_bert, **{**SETTINGS, **params})
+
+
+def proba(estimator, texts=NEW):
+    return estimator.predict_proba(texts)
+
+
+@promise
+def test_the_first_parameter_alone_is_positional(make):
+    kinds = [p.kind for p in inspect.signature(type(make()).__init__).parameters.values()]
+    assert kinds[1] == inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert set(kinds[2:]) == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@promise
+def test_one_signature_of_fit(make):
+    assert str(inspect.signature(type(make()).fit)) == (
+        "(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None)"
+    )
+
+
+@promise
+def test_parameters_are_stored_untouched(make):
+    given = {name: object() for name in inspect.signature(type(make()).__init__).parameters}
+    del given["self"]
+    estimator = type(make())(given.pop("model"), **given)
+    assert all(getattr(estimator, name) is value for name, value in given.items())
+
+
+@promise
+def test_every_parameter_is_documented_in_order(make):
+    documented = re.findall(r"^    (\w+) : ", type(make()).__doc__.split("Attributes")[0], re.M)
+    assert documented == list(inspect.signature(type(make()).__init__).parameters)[1:]
+
+
+@promise
+def test_fitting_changes_no_parameter(make):
+    estimator = make()
+    before = copy.deepcopy(estimator.get_params())
+    assert estimator.fit(X, Y) is estimator
+    assert estimator.get_params() == before
+
+
+@promise
+def test_clone_is_unfitted_and_equal(make):
+    fitted = make().fit(X, Y)
+    other = clone(fitted)
+    assert other.get_params() == fitted.get_params()
+    assert not hasattr(other, "model_")
+
+
+@promise
+def test_the_same_seed_gives_the_same_bits(make):
+    one, other = make().fit(X, Y), make().fit(X, Y)
+    np.testing.assert_array_equal(proba(one), proba(other))
+    different = make(random_state=1).fit(X, Y)
+    assert not np.array_equal(proba(one), proba(different))
+
+
+@promise
+def test_without_a_seed_one_is_drawn_from_numpys(make):
+    results = []
+    for _ in range(2):
+        np.random.seed(5)
+        results.append(proba(make(random_state=None).fit(X, Y)))
+    np.testing.assert_array_equal(*results)
+
+
+@promise
+def test_global_state_is_left_alone(make):
+    def state():
+        return (
+            torch.random.get_rng_state().tolist(),
+            random.getstate(),
+            np.random.get_state()[1].tolist(),
+            dict(os.environ),
+            logging.root.level,
+            warnings.filters[:],
+            torch.is_grad_enabled(),
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+        )
+
+    before = state()
+    make().fit(X, Y).predict(NEW)
+    assert state() == before
+
+
+@promise
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_prediction_depends_on_its_row_alone(make, precision):
+    fitted = make(precision=precision).fit(X, Y)
+    together = proba(fitted)
+    order = np.random.RandomState(0).permutation(len(NEW))
+    np.testing.assert_array_equal(proba(fitted, [NEW[i] for i in order]), together[order])
+    alone = np.vstack([proba(fitted, [text]) for text in NEW])
+    np.testing.assert_array_equal(alone, together)
+    fitted.set_params(batch_size=3)
+    np.testing.assert_array_equal(proba(fitted), together)
+
+
+@promise
+def test_parameters_set_after_fit_change_no_prediction(make):
+    fitted = make().fit(X, Y)
+    before = proba(fitted)
+    fitted.set_params(max_length=4, precision="float64", learning_rate=1.0, freeze=1)
+    np.testing.assert_array_equal(proba(fitted), before)
+
+
+@promise
+@pytest.mark.parametrize("module", [pickle, joblib, cloudpickle])
+def test_pickles_give_equal_predictions(make, module, tmp_path):
+    fitted = make().fit(X, Y)
+    with open(tmp_path / "file", "wb") as file:
+        module.dump(fitted, file)
+    with open(tmp_path / "file", "rb") as file:
+        back = module.load(file)
+    np.testing.assert_array_equal(proba(back), proba(fitted))
+    pd.testing.assert_frame_equal(back.history_, fitted.history_, check_index_type=False)
+    assert back.get_params() == fitted.get_params()
+    weights = sum(p.numel() * 4 for p in fitted.model_.parameters())
+    rest = len(fitted.tokenizer_.backend_tokenizer.to_str()) + 12_000
+    assert (tmp_path / "file").stat().st_size < 1.05 * (weights + rest)
+
+
+@promise
+def test_deepcopy_and_unfitted_pickles(make):
+    fitted = make().fit(X, Y)
+    other = copy.deepcopy(fitted)
+    other.fit(X, Y[::-1])
+    assert not np.array_equal(proba(other), proba(fitted))
+    assert pickle.loads(pickle.dumps(make())).get_params() == make().get_params()
+
+
+@promise
+def test_skops_trusts_all_but_the_class(make):
+    import skops.io
+
+    fitted = make().fit(X, Y)
+    data = skops.io.dumps(fitted)
+    name = f"{type(fitted).__module__}.{type(fitted).__name__}"
+    assert skops.io.get_untrusted_types(data=data) == [name]
+    np.testing.assert_array_equal(proba(skops.io.loads(data, trusted=[name])), proba(fitted))
+
+
+@promise
+def test_saved_and_loaded_in_a_fresh_process(make, tmp_path):
+    fitted = make().fit(X, Y)
+    fitted.save(tmp_path / "model")
+    code = (
+        "import sys, numpy as np, sktransformers; "
+        f"est = sktransformers.load({str(tmp_path / 'model')!r}); "
+        f"np.save({str(tmp_path / 'out.npy')!r}, est.predict_proba({NEW!r}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), proba(fitted))
+
+
+@promise
+@pytest.mark.parametrize("moment", ["fit", "labels", "callback"])
+def test_a_failed_fit_leaves_the_estimator_as_it_was(make, moment):
+    from skorch.callbacks import Callback
+
+    class Stumble(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise OSError("stumbled")
+
+    fitted = make().fit(X, Y)
+    before, weights = dict(vars(fitted)), copy.deepcopy(fitted.model_.state_dict())
+    if moment == "callback":
+        fitted.set_params(callbacks=[Stumble()], warm_start=True)
+        with pytest.raises(OSError, match="stumbled"):
+            fitted.fit(X, Y)
+        fitted.set_params(callbacks=None, warm_start=False)
+    else:
+        bad = (["a", None], Y[:2]) if moment == "fit" else (X, [Y[0], np.nan, *Y[2:]])
+        with pytest.raises(ValueError, match="row 1 is"):
+            fitted.fit(*bad)
+    assert all(vars(fitted)[name] is value for name, value in before.items())
+    assert set(vars(fitted)) == set(before)
+    assert all(torch.equal(v, weights[k]) for k, v in fitted.model_.state_dict().items())
+    unfitted = make()
+    with pytest.raises(ValueError, match="row 1 is"):
+        unfitted.fit(["a", None], Y[:2])
+    assert not hasattr(unfitted, "model_")
+
+
+@promise
+def test_an_interrupt_reaches_the_caller(make, tiny_bert):
+    code = f"""
+        import os, signal, threading, time
+        from skorch.callbacks import Callback
+        from sktransformers import {type(make()).__name__} as Estimator
+
+        class Interrupt(Callback):
+            def on_batch_end(self, net, **kwargs):
+                if len(net.history) == 2:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(5)
+
+        estimator = Estimator({tiny_bert!r}, max_epochs=5, device="cpu", callbacks=[Interrupt()])
+        before = threading.active_count()
+        try:
+            estimator.fit({X!r}, {Y!r})
+        except KeyboardInterrupt:
+            print("interrupted", hasattr(estimator, "model_"), threading.active_count() - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "interrupted False 0", done.stderr
+
+
+@promise
+def test_threads_predict_as_one(make):
+    fitted = make().fit(X, Y)
+    together, wrong = proba(fitted), []
+
+    def work(seed):
+        rows = np.random.RandomState(seed).permutation(len(NEW))[: 5 + seed]
+        for _ in range(5):
+            if not np.array_equal(proba(fitted, [NEW[i] for i in rows]), together[rows]):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@promise
+def test_seeded_fits_in_threads_give_their_own_results(make):
+    alone = [proba(make(random_state=seed).fit(X, Y)) for seed in range(4)]
+    found = {}
+
+    def work(seed):
+        found[seed] = proba(make(random_state=seed).fit(X, Y))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(4):
+        np.testing.assert_array_equal(found[seed], alone[seed])
+
+
+@promise
+def test_a_grid_search_finds_the_same_in_other_processes(make):
+    grid = {"learning_rate": [1e-3, 1e-5]}
+    searches = [GridSearchCV(make(), grid, cv=2, n_jobs=jobs).fit(X, Y) for jobs in (1, 2)]
+    scores = [search.cv_results_["mean_test_score"] for search in searches]
+    np.testing.assert_allclose(*scores, atol=1e-5)
+    probabilities = [proba(search) for search in searches]
+    np.testing.assert_allclose(*probabilities, atol=1e-5)
+
+
+@promise
+def test_pipelines_and_column_transformers(make):
+    lower = FunctionTransformer(lambda texts: [t.lower() for t in texts])
+    pipe = Pipeline([("lower", lower), ("model", make())]).fit([t.upper() for t in X], Y)
+    np.testing.assert_array_equal(proba(pipe, [t.upper() for t in NEW]), proba(make().fit(X, Y)))
+    pipe.set_params(model__max_epochs=1).fit(X, Y)
+    assert pipe[-1].n_iter_ == 1
+    frame = pd.DataFrame({"number": range(len(X)), "text": X})
+    for column in ("text", ["text"]):
+        chosen = make_pipeline(ColumnTransformer([("t", "passthrough", ["text"])]), make())
+        chosen.fit(frame, Y)
+        direct = make().fit(frame[column], Y)
+        np.testing.assert_array_equal(proba(chosen, frame), proba(direct, frame[column]))
+
+
+@promise
+def test_metadata_routing(make):
+    weights = np.r_[np.ones(24), np.full(24, 3.0)]
+    with config_context(enable_metadata_routing=True):
+        model = make().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        pipe = make_pipeline(model).fit(X, Y, sample_weight=weights)
+        np.testing.assert_array_equal(proba(pipe), proba(make().fit(X, Y, sample_weight=weights)))
+        scores = cross_validate(make_pipeline(model), X, Y, cv=2, params={"sample_weight": weights})
+        assert len(scores["test_score"]) == 2
+
+
+@promise
+def test_cross_val_predict(make):
+    predictions = cross_val_predict(make(), X, Y, cv=2)
+    assert predictions.shape == (len(X),)
+    assert set(predictions) <= set(Y)
+
+
+@promise
+def test_frames_set_names_and_others_are_refused(make):
+    frame = pd.DataFrame({"review": X})
+    fitted = make().fit(frame, Y)
+    assert fitted.feature_names_in_.tolist() == ["review"]
+    assert fitted.n_features_in_ == 1
+    with pytest.raises(ValueError, match=r"(?s)feature names should match.*- other"):
+        fitted.predict(frame.rename(columns={"review": "other"}))
+    np.testing.assert_array_equal(proba(fitted, X), proba(fitted, frame))  # no names to compare
+    again = fitted.fit(X, Y)
+    assert not hasattr(again, "feature_names_in_")
+
+
+@promise
+def test_cut_texts_are_told_once_a_call(make):
+    estimator = make(max_length=6)
+    with pytest.warns(TruncationWarning) as told:
+        estimator.fit(X, Y, X_val=NEW, y_val=NEW_Y)
+    longer = sum(len(t.split()) > 4 for t in X + NEW)
+    share = longer / len(X + NEW)
+    assert len(told) == 1
+    assert f"{longer} of 88 texts ({share:.1%}) are longer than max_length=6" in str(
+        told[0].message
+    )
+    assert told[0].filename == __file__
+    with pytest.warns(TruncationWarning) as told:
+        estimator.predict(NEW)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+
+
+@promise
+def test_unknown_hyperparameters_are_refused_before_any_work(make):
+    for name, value in [
+        ("max_epochs", 0),
+        ("learning_rate", -1.0),
+        ("batch_size", 0),
+        ("precision", "int8"),
+        ("freeze", "head"),
+        ("warmup_ratio", 2),
+        ("model", 3),
+    ]:
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of"):
+            make(**{name: value} if name != "model" else {}).set_params(**{name: value}).fit(X, Y)
+
+
+@promise
+def test_callbacks_and_net_params_that_work_against_the_library(make):
+    from skorch.callbacks import Checkpoint, EpochScoring, LRScheduler
+
+    for callback in (Checkpoint(), EpochScoring("accuracy"), ("named", LRScheduler)):
+        with pytest.raises(ValueError, match="callbacks must not hold skorch's"):
+            make(callbacks=[callback]).fit(X, Y)
+    for name in ("module", "lr", "iterator_train__shuffle", "batch_size", "device", "criterion__x"):
+        with pytest.raises(
+            ValueError, match=f"net_params must not hold '{name}', which is decided by"
+        ):
+            make(net_params={name: 1}).fit(X, Y)
+    with pytest.raises(ValueError, match="unexpected argument"):
+        make(net_params={"nonsense": 1}).fit(X, Y)
+
+
+@promise
+def test_net_params_and_callbacks_are_used(make):
+    from skorch.callbacks import EarlyStopping
+
+    sgd = make(net_params={"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}).fit(X, Y)
+    assert not np.array_equal(proba(sgd), proba(make().fit(X, Y)))
+    stopped = make(
+        callbacks=[EarlyStopping(monitor="train_loss", patience=1, threshold=10.0)], max_epochs=6
+    ).fit(X, Y)
+    assert stopped.n_iter_ == 2
+
+
+@promise
+def test_no_public_name_beyond_the_contract(make):
+    fitted = make().fit(X, Y)
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    inherited = {*dir(BaseEstimator), *dir(ClassifierMixin)}
+    public = (
+        {n for n in dir(fitted) if not n.startswith("_")} - inherited - set(fitted.get_params())
+    )
+    assert public == {
+        *("fit", "predict", "predict_proba", "predict_log_proba", "decision_function"),
+        *("save", "load", "set_fit_request", "set_score_request"),
+        *("model_", "tokenizer_", "device_", "n_iter_", "history_", "classes_"),
+    }
+
+
+def test_the_list_is_not_empty():
+    assert len(PROMISES) == 29
+    assert set(ESTIMATORS) == {n for n in sktransformers.__all__ if n[:4] in ("Bert", "GptG")}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,156 @@
+"""scikit-learn's own whole suite, through one seam.
+
+An estimator of texts gets one of some 60 checks, since nearly all of them hand over numbers. So
+here a subclass reads each row of numbers as words ("f0=3 f1=-7") and tells the tags of an
+estimator of numbers: then all checks run, and all that is under test but the reading is the library's. The checks
+of NaN, infinity, sparse and complex input prove the seam's validation and nothing more.
+"""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    check_param_validation,
+    estimator_checks_generator,
+)
+from sklearn.utils.validation import validate_data
+
+from sktransformers import BertClassifier
+
+_STEPS = 4  # words for each unit of a feature
+_FURTHEST = 40
+_FEATURES = 32
+
+
+class NumericSeam:
+    """Reads numbers as texts; everything else is the estimator's own."""
+
+    def _validate_text(self, X, *, reset=False, name="X"):
+        X = validate_data(self, X, reset=reset, dtype=np.float64)
+        steps = np.clip(np.round(X * _STEPS), -_FURTHEST, _FURTHEST).astype(int)
+        return [" ".join(f"f{i % _FEATURES}={v}" for i, v in enumerate(row)) for row in steps]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = False
+        tags.input_tags.two_d_array = True
+        return tags
+
+
+class NumericBertClassifier(NumericSeam, BertClassifier):
+    pass
+
+
+@pytest.fixture(scope="module")
+def word_model(tmp_path_factory):
+    return make_word_model(tmp_path_factory.mktemp("words"))
+
+
+def make_word_model(folder):
+    """A one-layer BERT without dropout that has a token for each step of each feature."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [f"f{i}={v}" for i in range(_FEATURES) for v in range(-_FURTHEST, _FURTHEST + 1)]
+    vocabulary = {word: i for i, word in enumerate(special + words)}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()}
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    model = BertModel(config)
+    with torch.no_grad():  # neighbouring steps of a feature look alike
+        for i in range(_FEATURES):
+            start = len(special) + i * (2 * _FURTHEST + 1)
+            direction = torch.randn(32)
+            base = torch.randn(32)
+            for v in range(2 * _FURTHEST + 1):
+                model.embeddings.word_embeddings.weight[start + v] = (
+                    base + direction * (v - _FURTHEST) / _STEPS
+                )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def float32(folder="folder"):
+    return NumericBertClassifier(
+        folder,
+        learning_rate=3e-3,
+        max_epochs=10,
+        precision="float32",
+        device="cpu",
+        random_state=0,
+    )
+
+
+def float64(folder="folder"):
+    return float32(folder).set_params(precision="float64", batch_size=1000, max_epochs=60)
+
+
+# The suite's names, from an estimator that is never fitted: 63 checks in scikit-learn 1.9.
+NAMES = [
+    getattr(check, "func", check).__name__ for _, check in estimator_checks_generator(float32())
+]
+IN_FLOAT32_ONLY_ALIKE = "check_sample_weight_equivalence_on_dense_data"
+
+
+def test_the_whole_suite_runs():
+    assert len(NAMES) >= 60
+    assert len(set(NAMES)) >= 55
+    assert IN_FLOAT32_ONLY_ALIKE in NAMES
+
+
+def run(estimator, place):
+    checks = list(estimator_checks_generator(estimator))
+    candidate, check = checks[place]
+    assert getattr(check, "func", check).__name__ == NAMES[place]
+    check(candidate)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(
+            place,
+            id=f"{place}-{name}",
+            marks=pytest.mark.xfail(
+                reason="repeated rows add up in another order than weights: 1e-7 in float32"
+            )
+            if name == IN_FLOAT32_ONLY_ALIKE
+            else (),
+        )
+        for place, name in enumerate(NAMES)
+    ],
+)
+def test_float32(place, word_model):
+    run(float32(word_model), place)
+
+
+@pytest.mark.parametrize("place", range(len(NAMES)), ids=[f"{i}-{n}" for i, n in enumerate(NAMES)])
+def test_float64_in_full_batches(place, word_model):
+    run(float64(word_model), place)
+
+
+@pytest.mark.parametrize(
+    "check", [check_param_validation, check_dataframe_column_names_consistency]
+)
+def test_what_the_suite_leaves_out(check, word_model):
+    check("NumericBertClassifier", float32(word_model))

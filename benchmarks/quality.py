@@ -188,6 +188,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="one set, as in the table: trec or trec:200")
     parser.add_argument("--no-baselines", action="store_true")
+    parser.add_argument(
+        "--keep", type=Path, help="a file of results so far: what is in it is not run again"
+    )
     parser.add_argument("--params", type=json.loads, default={}, help="JSON: other parameters")
     options = parser.parse_args()
     if "SKT_DATA" not in os.environ:
@@ -195,12 +198,17 @@ def main():
     if options.only:
         print(json.dumps(measure(options.only, not options.no_baselines, options.params)))
         return
-    results = {}
+    kept = options.keep.read_text().splitlines() if options.keep and options.keep.exists() else []
+    results = {line["set"]: line for line in map(json.loads, kept)}
     for what in [*FULL, *FEW]:
+        if what in results:
+            continue
         command = [sys.executable, __file__, "--only", what, "--params", json.dumps(options.params)]
         line = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         print(line.strip(), flush=True)
         results[what] = json.loads(line)
+        if options.keep:
+            options.keep.write_text("".join(json.dumps(r) + "\n" for r in results.values()))
     PAGE.write_text(page(results), encoding="utf-8")
 
 

@@ -142,8 +142,8 @@ class TransformerEstimator(BaseEstimator):
         if n_cut:
             warn_caller(
                 f"{n_cut} of {n_texts} texts ({n_cut / n_texts:.1%}) are longer than "
-                f"max_length={self._max_length} tokens: their ends were not read. Split long texts, "
-                "or raise max_length if it is below what the model can take.",
+                f"max_length={self._max_length} tokens: their ends were not read. Split long "
+                "texts, or raise max_length if it is below what the model can take.",
                 TruncationWarning,
             )
         return [examples for examples, _ in results]

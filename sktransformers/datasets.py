@@ -24,40 +24,21 @@ _SKIPPED_FOLDERS = {
 }
 
 # Names that give a library away; with what follows in a dotted name.
-_NAMES = [
-    "numpy",
-    "np",
-    "ndarrays?",
-    "ufuncs?",
-    "scipy",
-    "pandas",
-    "pd",
-    "dataframes?",
-    "series",
-    "timestamps?",
-    "timedeltas?",
-    "scikit-learn",
-    "sklearn",
-    "estimators?",
-    "pytorch",
-    "torch",
-    "tensors?",
-    "aten",
-    "cuda",
-    "autograd",
-    "fx",
-    "inductor",
-    "dynamo",
+_NAMES = (
+    *("numpy", "np", "ndarrays?", "ufuncs?", "scipy"),
+    *("pandas", "pd", "dataframes?", "series", "timestamps?", "timedeltas?"),
+    *("scikit-learn", "sklearn", "estimators?"),
+    *("pytorch", "torch", "tensors?", "aten", "cuda", "autograd", "fx", "inductor", "dynamo"),
     "c?python",
-]
+)
 _GIVEAWAY = re.compile(
     rf"(?<![A-Za-z])(?:{'|'.join(_NAMES)})(?![A-Za-z])(?:\.[A-Za-z_.]+)?", re.IGNORECASE
 )
 
 # Where prose ends: the first numpydoc or Google section, field list, doctest or directive.
 _END_OF_PROSE = re.compile(
-    r"^\s*(?:[A-Z][A-Za-z ]+\n\s*-{3,}|(?:Args|Arguments|Attributes|Examples?|Returns?|Raises|Yields|"
-    r"Keyword arg\w*|Shape|Inputs?|Outputs?|Usage)\s*:|:\w+|>>>|\.\. )",
+    r"^\s*(?:[A-Z][A-Za-z ]+\n\s*-{3,}|(?:Args|Arguments|Attributes|Examples?|Returns?|Raises|"
+    r"Yields|Keyword arg\w*|Shape|Inputs?|Outputs?|Usage)\s*:|:\w+|>>>|\.\. )",
     re.MULTILINE,
 )
 
@@ -65,8 +46,8 @@ _END_OF_PROSE = re.compile(
 def load_docstrings(libraries=None, *, min_words=8, max_rows=None, mask=False):
     """Collect the docstrings of installed libraries: real English, made on the spot.
 
-    The source files are read and never imported. Of each docstring the prose is taken, up to the first section,
-    list of fields or code example; texts that occur more than once are left out.
+    The source files are read and never imported. Of each docstring the prose is taken, up to the
+    first section, list of fields or code example; texts that occur more than once are left out.
 
     Parameters
     ----------
@@ -83,8 +64,8 @@ def load_docstrings(libraries=None, *, min_words=8, max_rows=None, mask=False):
     Returns
     -------
     DataFrame of shape (n_rows, 3)
-        Columns ``text``, ``library`` and ``name`` (dotted, such as ``"numpy.lib.trim_zeros"``), sorted
-        by library and name: the same rows in the same order for the same versions.
+        Columns ``text``, ``library`` and ``name`` (dotted, such as ``"numpy.ma.core"``), sorted by
+        library and name: the same rows in the same order for the same versions.
 
     Raises
     ------

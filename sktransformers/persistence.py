@@ -1,8 +1,8 @@
 """Fitted estimators as files and as bytes: what transformers writes, a manifest, and no pickle.
 
-A saved folder holds ``config.json``, ``model.safetensors`` and the tokenizer's files as transformers
-writes and opens them, and beside them ``sktransformers.json``: format number, estimator, parameters,
-fitted attributes, versions, and the sha256 of every file and of itself.
+A saved folder holds ``config.json``, ``model.safetensors`` and the tokenizer's files as
+transformers writes and opens them, and beside them ``sktransformers.json``: format number,
+estimator, parameters, fitted attributes, versions, and the sha256 of every file and of itself.
 """
 
 import ctypes
@@ -141,15 +141,15 @@ def load(path, expected=None):
         folder = path.with_name(path.name + ".old")
         if path.exists() or not (folder / MANIFEST).is_file():
             raise FileNotFoundError(
-                f"{str(path)!r} must be a folder that save() wrote, but it holds no {MANIFEST}. For a folder "
-                f"from elsewhere pass its path as model=, and fit."
+                f"{str(path)!r} must be a folder that save() wrote, but it holds no {MANIFEST}. "
+                "For a folder from elsewhere pass its path as model=, and fit."
             )
     manifest = _read_manifest(folder)
     name = manifest["estimator"]
     if name not in _ESTIMATORS:
         raise DamagedModelError(
-            f"{str(path)!r} must hold an estimator that this version knows, but it holds {name!r}. Update "
-            "sktransformers."
+            f"{str(path)!r} must hold an estimator that this version knows, but it holds {name!r}. "
+            "Update sktransformers."
         )
     cls = getattr(import_module(f".{_ESTIMATORS[name]}", __package__), name)
     if expected is not None and not issubclass(cls, expected):
@@ -331,7 +331,7 @@ def _put_in_place(staged, path):
 
 
 def _exchange(one, other):
-    """Swap two folders in one step, where the system can (Linux: renameat2); tell whether it did."""
+    """Swap two folders in one step; tell whether the system could (Linux: renameat2)."""
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError, TypeError):

@@ -75,8 +75,8 @@ def locate(model):
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ModelNotFoundError(
-                f"model={str(model)!r} must be a folder with a config.json, as save_pretrained writes "
-                "it, but that folder has none. Pass the folder that holds the model's files."
+                f"model={str(model)!r} must be a folder with a config.json, as save_pretrained "
+                "writes it, but that folder has none. Pass the folder that holds the model's files."
             )
         return folder, None
     name, _, revision = str(model).partition("@")
@@ -148,7 +148,8 @@ def _ways_out(name, reason):
         )
     return (
         f"model={name!r} must be a local folder, a model in the local cache or one on the Hub, but "
-        f"it is neither of the first two and the Hub cannot give it ({' '.join(str(why).split())}). "
+        f"it is neither of the first two, and the Hub cannot give it "
+        f"({' '.join(str(why).split())}). "
         f"Ways out: {'; '.join(ways)}."
     )
 
@@ -288,8 +289,9 @@ def load_model(folder, auto_class, config):
     lacking = sorted(k for k in absent if k.startswith(encoder) and ".pooler." not in k)
     if lacking:
         raise ValueError(
-            f"The weights in {str(folder)!r} must fit the config.json beside them, but {len(lacking)} "
-            f"are not there in that size, such as {lacking[0]!r}. Get the folder anew from its source."
+            f"The weights in {str(folder)!r} must fit the config.json beside them, but "
+            f"{len(lacking)} are not there in that size, such as {lacking[0]!r}. Get the folder "
+            "anew from its source."
         )
     # from_pretrained leaves the weights memory-mapped: overwriting the file would change the
     # live model, truncating it would kill the process.

@@ -64,9 +64,9 @@ def _blank_tokenizer(config):
 def _word_pieces(blank, texts, size):
     """Learn a WordPiece vocabulary.
 
-    The tokenizers library's own trainer numbers pieces inside words in the order of a hash table that differs
-    from run to run. So such characters are written as single ones of a private plane, and
-    byte-pair encoding, which orders its alphabet, learns on those: the same algorithm.
+    The tokenizers library's own trainer numbers pieces inside words in the order of a hash table
+    that differs from run to run. So such characters are written as single ones of a private plane,
+    and byte-pair encoding, which orders its alphabet, learns on those: the same algorithm.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 

@@ -74,7 +74,7 @@ def tiny_bert(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_roberta(tmp_path_factory):
-    """Folder of a two-layer RoBERTa: byte-level BPE, no token types, positions behind the padding id."""
+    """Folder of a RoBERTa: byte-level BPE, no token types, positions behind the padding id."""
     from transformers import RobertaConfig
 
     config = RobertaConfig(vocab_size=400, type_vocab_size=1, **SMALL)

@@ -1,4 +1,5 @@
-"""The house: a module imports only from floors below its own, and importing the package is light."""
+"""The house: a module imports only from floors below its own, and importing the package is
+light."""
 
 import ast
 import subprocess

@@ -56,7 +56,8 @@ def test_a_fresh_process_without_the_source_folder(fitted, tiny_bert, tmp_path):
     expected = model.predict_proba(NEW)
     model.save(tmp_path / "model")
     shutil.rmtree(source)
-    code = f"import sktransformers; print(repr(sktransformers.load({str(tmp_path / 'model')!r}).predict_proba({NEW!r}).tolist()))"
+    path = str(tmp_path / "model")
+    code = f"import sktransformers as s; print(s.load({path!r}).predict_proba({NEW!r}).tolist())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert eval(done.stdout) == expected.tolist()
 

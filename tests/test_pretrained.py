@@ -125,9 +125,14 @@ def test_code_in_a_folder_is_not_run_and_nothing_is_asked(tiny_bert, tmp_path):
 
 def test_transformers_own_settings_come_back():
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    with pytest.raises(KeyError), pretrained.quiet():
-        assert not logging.is_progress_bar_enabled()
-        raise KeyError
+
+    def fail():
+        with pretrained.quiet():
+            assert not logging.is_progress_bar_enabled()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (level, bars)
 
 

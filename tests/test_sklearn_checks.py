@@ -2,8 +2,9 @@
 
 An estimator of texts gets one of some 60 checks, since nearly all of them hand over numbers. So
 here a subclass reads each row of numbers as words ("f0=3 f1=-7") and tells the tags of an
-estimator of numbers: then all checks run, and all that is under test but the reading is the library's. The checks
-of NaN, infinity, sparse and complex input prove the seam's validation and nothing more.
+estimator of numbers: then all checks run, and all that is under test but the reading is the
+library's. The checks of NaN, infinity, sparse and complex input prove the seam's validation and
+nothing more.
 """
 
 import numpy as np

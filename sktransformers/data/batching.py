@@ -37,8 +37,8 @@ def pad(examples, rows, pad_id):
 def batches_of_one_shape(widths, tokens):
     """Batches for inference, such that a row's result does not depend on its neighbours.
 
-    Kernels add up in an order that depends on the shape of the whole product. So rows are batched by
-    one padded width, which depends on the row alone, and all batches of a width have the same
+    Kernels add up in an order that depends on the shape of the whole product. So rows are batched
+    by one padded width, which depends on the row alone, and all batches of a width have the same
     number of rows: a last one that is not full repeats its last row.
 
     Parameters

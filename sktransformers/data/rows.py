@@ -66,8 +66,9 @@ class Rows:
         seed : int
         strata : ndarray of shape (n_rows,), int, or None
             Groups that keep their share, such as classes. scikit-learn's stratified splitters
-            raise when a class has one row, or when there are more classes than validation rows; here a class
-            keeps at least one row for training, and one with a single row stays there.
+            raise when a class has one row, or when there are more classes than validation rows;
+            here a class keeps at least one row for training, and one with a single row stays
+            there.
 
         Returns
         -------

@@ -30,7 +30,7 @@ def as_labels(y, n_rows, name="y"):
         y = y.to_pylist()
     if isinstance(y, (str, bytes)):
         raise ValueError(
-            f"{name} must hold one label a row, but the bare string {y!r} came. Pass a list of labels."
+            f"{name} must hold one label a row, but the bare string {y!r} came. Pass a list."
         )
     column = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
     if len(getattr(column, "shape", ())) == 0:

@@ -1,4 +1,4 @@
-"""What varies from one kind of work to the next: the protocol that engine and tasks look down at."""
+"""What varies from one kind of work to the next: what engine and tasks both look down at."""
 
 from typing import Any, Protocol, Self
 

@@ -21,7 +21,7 @@ _REFUSED = {
 
 
 def refuse_unsuitable(callbacks):
-    """Refuse skorch callbacks that call the net's own predict or save, or work against parameters."""
+    """Refuse skorch callbacks that use the net's own predict or save, or undo parameters."""
     for item in callbacks or []:
         callback = item[1] if isinstance(item, (tuple, list)) else item
         kind = callback if isinstance(callback, type) else type(callback)

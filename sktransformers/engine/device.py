@@ -84,6 +84,7 @@ class FullPrecisionLinear(nn.Linear):
     """
 
     def forward(self, input):
+        """Compute ``input @ weight.T + bias``."""
         with torch.autocast(input.device.type, enabled=False):
             return functional.linear(input.to(self.weight.dtype), self.weight, self.bias)
 

@@ -66,7 +66,7 @@ class Plan:
 
 
 def plan_for(estimator):
-    """Resolve the parameters of an estimator; what cannot be done is refused here, before any work."""
+    """Resolve an estimator's parameters; what cannot be done is refused before any work."""
     refuse_unsuitable(estimator.callbacks)
     for name in estimator.net_params or {}:
         ours = _OURS.get(name) or (name.count("__") and _OURS.get(name.split("__")[0]))

@@ -18,8 +18,8 @@ def freeze_layers(model, freeze):
     Returns
     -------
     list of Module
-        The frozen modules. They must run in eval mode: with dropout, what does not learn would still give other
-        activations on each call.
+        The frozen modules. They must run in eval mode: with dropout, what does not learn would
+        still give other activations on each call.
     """
     model.requires_grad_(True)
     if freeze is None:

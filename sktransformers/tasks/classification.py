@@ -48,7 +48,8 @@ class Classification:
         if len(unknown):
             raise ValueError(
                 f"y must hold labels that the classifier knows, but row {unknown[0]} holds "
-                f"{y[unknown[0]]!r}. It knows {reprlib.repr(self.classes.tolist())}: drop other rows."
+                f"{y[unknown[0]]!r}. It knows {reprlib.repr(self.classes.tolist())}. "
+                "Drop other rows."
             )
         return codes
 

@@ -2,9 +2,9 @@
 
 A head drawn at random has to be learnt first, and with ten rows for each of 77 classes there are
 no steps left after that: fine-tuning then loses to logistic regression on frozen vectors. A head
-that starts from a linear probe does not ("LP-FT": Kumar et al., 2022, arXiv:2202.10054). But a probe
-at full strength fits a few hundred rows perfectly and leaves no gradient to learn from. So it is
-made only as sure of its own rows as it is right about rows that it has not seen.
+that starts from a linear probe does not ("LP-FT": Kumar et al., 2022, arXiv:2202.10054). But a
+probe at full strength fits a few hundred rows perfectly and leaves no gradient to learn from. So
+it is made only as sure of its own rows as it is right about rows that it has not seen.
 """
 
 import warnings

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from conftest import make_texts
+from sktransformers.data.examples import Examples
+from sktransformers.data.tokenization import tokenise
+from sktransformers.engine.infer import features, forward, infer
+from sktransformers.pretrained import load_tokenizer
+from sktransformers.tasks.classification import Classification
+
+TASK = Classification(np.array(["a", "b"], dtype=object))
+TEXTS, _ = make_texts(70)
+
+
+@pytest.fixture
+def model(tiny_bert):
+    return AutoModelForSequenceClassification.from_pretrained(tiny_bert).eval()
+
+
+@pytest.fixture
+def examples(tiny_bert):
+    return tokenise(load_tokenizer(tiny_bert), TEXTS, 66)[0]
+
+
+def test_outputs_stand_in_the_callers_order(model, examples):
+    outputs = infer(model, TASK, examples, precision="float32", pad_id=0)
+    for row in range(len(examples)):
+        ids = torch.tensor(examples[row][None].astype(np.int64))
+        with torch.no_grad():
+            alone = model(input_ids=ids).logits[0].numpy()
+        np.testing.assert_allclose(outputs[row], alone, atol=1e-6)
+
+
+def test_features_are_what_the_last_layer_sees(model, examples):
+    seen = features(model, TASK, examples, precision="float32", pad_id=0)
+    outputs = infer(model, TASK, examples, precision="float32", pad_id=0)
+    weight = model.classifier.weight.detach().double().numpy()
+    again = seen @ weight.T + model.classifier.bias.detach().double().numpy()
+    np.testing.assert_allclose(again, outputs, atol=1e-6)
+    assert not model.classifier._forward_pre_hooks
+
+
+def test_a_batch_holds_no_more_than_its_tokens(model, monkeypatch):
+    monkeypatch.setattr("sktransformers.engine.infer._TOKENS", {"cpu": 128})
+    examples = Examples.from_lists([[2, 5, 3]] * 50 + [[2] * 60], longest=66)
+    sizes = []
+    task = Classification(TASK.classes)
+    original = Classification.forward
+
+    def spy(self, model, inputs):
+        sizes.append(tuple(inputs["input_ids"].shape))
+        return original(self, model, inputs)
+
+    monkeypatch.setattr(Classification, "forward", spy)
+    rows = [r for r, _ in forward(model, task, examples, precision="float32", pad_id=0)]
+    assert sizes == [(2, 64)] + [(16, 8)] * 4
+    assert [len(r) for r in rows] == [1, 16, 16, 16, 2]

@@ -1,39 +1,20 @@
 """The stages of fit and of inference, in order; what a stage does stands on the floors below."""
 
 import copy
-import os
-from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .data.inputs import as_texts, is_frame
 from .data.rows import Rows
 from .exceptions import TruncationWarning, warn_caller
 
-__all__ = ["SHARED_CONSTRAINTS", "TransformerEstimator"]
+__all__ = ["TransformerEstimator"]
 
-SHARED_CONSTRAINTS = {
-    "model": [str, os.PathLike, HasMethods(["to_dict", "to_json_string"])],
-    "max_length": [Interval(Integral, 1, None, closed="left"), None],
-    "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "warmup_ratio": [Interval(Real, 0, 1, closed="both")],
-    "freeze": [Interval(Integral, 0, None, closed="left"), StrOptions({"backbone"}), None],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    "scoring": [str, callable, None],
-    "warm_start": ["boolean"],
-    "precision": [StrOptions({"auto", "float32", "bfloat16", "float16", "float64"})],
-    "device": [str],
-    "callbacks": [list, tuple, None],
-    "net_params": [dict, None],
-    "random_state": ["random_state"],
-    "verbose": ["verbose"],
+# What every fit learns anew, also when it goes on from fitted weights.
+_OF_ONE_FIT = {
+    *("n_iter_", "history_", "best_epoch_", "best_score_"),
+    *("n_features_in_", "feature_names_in_"),
 }
 
 
@@ -55,8 +36,10 @@ class TransformerEstimator(BaseEstimator):
                 f"X_val and y_val must come together, but only {given} came. Pass {lacking} too."
             )
         draft = object.__new__(type(self))
-        warm = self.warm_start and hasattr(self, "model_")
-        vars(draft).update((k, v) for k, v in vars(self).items() if warm or not k.endswith("_"))
+        kept = {n for n in vars(self) if not n.endswith("_")}
+        if self.warm_start and hasattr(self, "model_"):
+            kept = set(vars(self)) - _OF_ONE_FIT
+        vars(draft).update((name, value) for name, value in vars(self).items() if name in kept)
         train = draft._read(X, y, sample_weight, reset=True)
         valid = None
         if X_val is not None:
@@ -89,11 +72,11 @@ class TransformerEstimator(BaseEstimator):
         with seeded(plan.seed, plan.device):
             task = self._make_task(train.y)
             head_is_new = self._start(task, train.texts)
+            train, valid = train.that_count(), valid and valid.that_count()
             if valid is None and self.early_stopping:
                 train, valid = train.split(
                     self.validation_fraction, plan.seed, task.strata(train.y)
                 )
-            train, valid = train.that_count(), valid and valid.that_count()
             data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
             self.device_, self._precision = plan.device, plan.precision
             prepare(self.model_, plan.precision, plan.device)
@@ -109,13 +92,14 @@ class TransformerEstimator(BaseEstimator):
         """Set model and tokenizer to start from; tell whether the model has a head to start."""
         from . import pretrained
 
-        if hasattr(self, "model_"):  # warm start: the fitted model stays whole if this fit fails
-            self.model_ = copy.deepcopy(self.model_)
-            return False
-        start = pretrained.start(self.model, self._kind, task, texts)
-        self.model_, self.tokenizer_ = start.model, start.tokenizer
-        self._max_length = pretrained.longest_input(start.model, start.tokenizer, self.max_length)
-        return start.is_pretrained
+        warm = hasattr(self, "model_")
+        if warm:
+            self.model_ = copy.deepcopy(self.model_)  # the old one stays whole if this fit fails
+        else:
+            start = pretrained.start(self.model, self._kind, task, texts)
+            self.model_, self.tokenizer_ = start.model, start.tokenizer
+        self._max_length = pretrained.longest_input(self.model_, self.tokenizer_, self.max_length)
+        return not warm and start.is_pretrained
 
     def _encode(self, task, *sets):
         """Tokenise the texts and encode the targets of some sets of rows."""

@@ -8,7 +8,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import SHARED_CONSTRAINTS, TransformerEstimator
+from ._base import TransformerEstimator
+from ._parameters import SHARED_CONSTRAINTS
 from .data.targets import as_labels
 from .pretrained import DEFAULT_ENCODER
 

@@ -23,6 +23,7 @@ FLOORS = {
     "engine": 3,
     "tasks": 3,
     "persistence": 4,
+    "_parameters": 1,
     "_base": 5,
     "classifier": 6,
     "__init__": 7,

@@ -1,4 +1,4 @@
-"""Where a new head starts from."""
+"""Where the head of a pretrained model starts from."""
 
 import numpy as np
 import torch
@@ -14,16 +14,21 @@ _ROWS_PER_CLASS = 10
 
 
 def start_head(model, task, data, precision):
-    """Set the output layer to what the task makes of the untrained encoder's features.
+    """Draw the output layer anew, or set it to what the task makes of the encoder's features.
 
     Parameters
     ----------
     model : PreTrainedModel
-        Pretrained, with a head drawn at random. Changed in place.
+        Changed in place. An output layer that came with it is of another task, even where its
+        size fits.
     task : Task
     data : TrainingData
     precision : str
     """
+    layer = output_layer(model)
+    own = torch.Generator().manual_seed(torch.initial_seed())
+    spread = getattr(model.config, "initializer_range", 0.02)
+    _set(layer, torch.randn(layer.weight.shape, generator=own) * spread, torch.zeros(1))
     rows, merged = _distinct(data)
     most = max(_ROWS, _ROWS_PER_CLASS * len(np.unique(data.targets)))
     if len(rows) > most:
@@ -31,13 +36,15 @@ def start_head(model, task, data, precision):
         rows, merged = rows[kept], merged[kept]
     seen = features(model, task, data.examples.take(rows), precision=precision, pad_id=data.pad_id)
     head = task.initial_head(seen, data.targets[rows], merged)
-    if head is None:
-        return
-    layer = output_layer(model)
+    if head is not None:
+        _set(layer, torch.from_numpy(head[0]), torch.from_numpy(head[1]))
+
+
+def _set(layer, weight, bias):
     with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(head[0]))
+        layer.weight.copy_(weight)
         if layer.bias is not None:
-            layer.bias.copy_(torch.from_numpy(head[1]))
+            layer.bias.copy_(bias)
 
 
 def _distinct(data):

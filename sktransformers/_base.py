@@ -26,6 +26,7 @@ class TransformerEstimator(BaseEstimator):
     """
 
     _kind = "encoder"
+    _reads_pairs = False
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """Fit a draft of the estimator, and become it only when all went well."""
@@ -44,6 +45,7 @@ class TransformerEstimator(BaseEstimator):
         valid = None
         if X_val is not None:
             valid = draft._read(X_val, y_val, sample_weight_val, suffix="_val")
+            valid.texts.must_be_pairs(train.texts.are_pairs, "X_val")
         draft._learn(train, valid)
         self.__dict__ = vars(draft)  # at once: a thread that predicts sees the old or the new
         return self
@@ -55,10 +57,10 @@ class TransformerEstimator(BaseEstimator):
         return Rows.weighted(texts, y, sample_weight, name=f"sample_weight{suffix}")
 
     def _validate_text(self, X, *, reset=False, name="X"):
-        """Read X as texts; a frame's columns must be those of fit."""
+        """Read X as texts or pairs of them; a frame's columns must be those of fit."""
         if is_frame(X) and (reset or hasattr(self, "feature_names_in_")):
             validate_data(self, X, reset=reset, skip_check_array=True)
-        return as_texts(X, name)
+        return as_texts(X, name, pairs=self._reads_pairs)
 
     def _learn(self, train, valid):
         """From rows to a fitted model: the stages of fit."""
@@ -98,7 +100,8 @@ class TransformerEstimator(BaseEstimator):
         else:
             start = pretrained.start(self.model, self._kind, task, texts)
             self.model_, self.tokenizer_ = start.model, start.tokenizer
-        self._max_length = pretrained.longest_input(self.model_, self.tokenizer_, self.max_length)
+        longest = pretrained.longest_input(self.model_, self.tokenizer_, self.max_length)
+        self._reading = {"max_length": longest, "stride": self.stride, "pairs": texts.are_pairs}
         return not warm and start.is_pretrained
 
     def _encode(self, task, *sets):
@@ -117,17 +120,18 @@ class TransformerEstimator(BaseEstimator):
             for some, rows in zip(examples, sets)
         ]
 
-    def _tokenise(self, *lists):
-        """Tokenise lists of texts; what is cut is told in one warning."""
+    def _tokenise(self, *sets):
+        """Tokenise some sets of texts; what is cut is told in one warning."""
         from .data.tokenization import tokenise
 
-        results = [tokenise(self.tokenizer_, texts, self._max_length) for texts in lists]
-        n_cut, n_texts = sum(n for _, n in results), sum(map(len, lists))
+        longest, stride = self._reading["max_length"], self._reading["stride"]
+        results = [tokenise(self.tokenizer_, texts, longest, stride) for texts in sets]
+        n_cut, n_rows = sum(n for _, n in results), sum(map(len, sets))
         if n_cut:
             warn_caller(
-                f"{n_cut} of {n_texts} texts ({n_cut / n_texts:.1%}) are longer than "
-                f"max_length={self._max_length} tokens: their ends were not read. Split long "
-                "texts, or raise max_length if it is below what the model can take.",
+                f"{n_cut} of {n_rows} texts ({n_cut / n_rows:.1%}) are longer than "
+                f"max_length={longest} tokens: their ends were not read. Set stride to read "
+                "them whole, or raise max_length if it is below what the model can take.",
                 TruncationWarning,
             )
         return [examples for examples, _ in results]
@@ -137,7 +141,9 @@ class TransformerEstimator(BaseEstimator):
         from .engine.infer import infer
 
         check_is_fitted(self)
-        (examples,) = self._tokenise(self._validate_text(X))
+        texts = self._validate_text(X)
+        texts.must_be_pairs(self._reading["pairs"], "X")
+        (examples,) = self._tokenise(texts)
         return infer(
             self.model_,
             self._task,

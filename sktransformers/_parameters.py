@@ -10,6 +10,7 @@ __all__ = ["SHARED_CONSTRAINTS"]
 SHARED_CONSTRAINTS = {
     "model": [str, os.PathLike, HasMethods(["to_dict", "to_json_string"])],
     "max_length": [Interval(Integral, 1, None, closed="left"), None],
+    "stride": [Interval(Integral, 0, None, closed="left"), None],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "batch_size": [Interval(Integral, 1, None, closed="left")],

@@ -17,7 +17,7 @@ __all__ = ["BertClassifier"]
 
 
 class BertClassifier(ClassifierMixin, TransformerEstimator):
-    """Classify texts with a fine-tuned transformer encoder.
+    """Classify texts, or pairs of texts, with a fine-tuned transformer encoder.
 
     Parameters
     ----------
@@ -30,6 +30,11 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
     max_length : int, default=None
         Tokens read of each text, special ones included. None is what the model can take, so that
         nothing is cut without need. What is cut is told by a ``TruncationWarning``.
+
+    stride : int, default=None
+        Overlap in tokens. When it is set, longer texts are not cut but read as overlapping
+        windows, whose logits are averaged; in training a window weighs 1 / number of windows. Of
+        pairs the second text is windowed.
 
     learning_rate : float, default=1e-4
         The largest learning rate of AdamW, reached after warm-up. With it, one set of defaults
@@ -137,6 +142,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
     ['pos', 'neg']
     """
 
+    _reads_pairs = True
+
     _parameter_constraints = {
         **SHARED_CONSTRAINTS,
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -147,6 +154,7 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         model=DEFAULT_ENCODER,
         *,
         max_length=None,
+        stride=None,
         learning_rate=1e-4,
         max_epochs="auto",
         batch_size=32,
@@ -168,6 +176,7 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
     ):
         self.model = model
         self.max_length = max_length
+        self.stride = stride
         self.learning_rate = learning_rate
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -202,7 +211,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         Parameters
         ----------
         X : list of str, 1-D array, Series or one-column frame
-            Texts.
+            Texts. For pairs: a list of tuples of two texts, an array of shape (n_rows, 2) or a
+            frame with two columns.
         y : array-like of shape (n_rows,)
             Labels of any kind that scikit-learn takes.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -231,7 +241,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
         Parameters
         ----------
-        X : list of str, 1-D array, Series or one-column frame
+        X : texts or pairs of texts
+            In any container that ``fit`` takes.
 
         Returns
         -------
@@ -245,7 +256,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
         Parameters
         ----------
-        X : list of str, 1-D array, Series or one-column frame
+        X : texts or pairs of texts
+            In any container that ``fit`` takes.
 
         Returns
         -------
@@ -259,7 +271,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
         Parameters
         ----------
-        X : list of str, 1-D array, Series or one-column frame
+        X : texts or pairs of texts
+            In any container that ``fit`` takes.
 
         Returns
         -------
@@ -272,7 +285,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
         Parameters
         ----------
-        X : list of str, 1-D array, Series or one-column frame
+        X : texts or pairs of texts
+            In any container that ``fit`` takes.
 
         Returns
         -------

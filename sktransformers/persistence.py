@@ -190,12 +190,12 @@ def _fitted(estimator):
     """Fitted attributes that JSON can hold; model, tokenizer and device are kept otherwise."""
     skipped = {"model_", "tokenizer_", "device_"}
     names = [n for n in vars(estimator) if n.endswith("_") and n not in skipped]
-    return encode({name: getattr(estimator, name) for name in [*sorted(names), "_max_length"]})
+    return encode({name: getattr(estimator, name) for name in [*sorted(names), "_reading"]})
 
 
 def _kept_as_is(estimator):
     """Attributes that are neither parameters nor learnt, such as metadata requests."""
-    known = {*estimator.get_params(deep=False), "_max_length", "_precision"}
+    known = {*estimator.get_params(deep=False), "_reading", "_precision"}
     return {n for n in vars(estimator) if n not in known and not n.endswith("_")}
 
 

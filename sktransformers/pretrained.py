@@ -173,8 +173,8 @@ def start(model, kind, task, texts):
     kind : {"encoder", "decoder"}
     task : Task
         Says which head the model gets.
-    texts : list of str
-        Where a tokenizer is learnt on, if ``model`` is a configuration.
+    texts : Texts
+        What a tokenizer is learnt on, if ``model`` is a configuration.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def start(model, kind, task, texts):
     """
     if hasattr(model, "to_json_string"):
         check_kind(model, kind)
-        tokenizer, config = learn_tokenizer(model, texts)
+        tokenizer, config = learn_tokenizer(model, texts.first + (texts.second or []))
         for name, value in task.config().items():
             setattr(config, name, value)
         return Start(model_from_config(config, task.auto_class), tokenizer, is_pretrained=False)

@@ -10,6 +10,7 @@ from transformers import AlbertConfig, GPT2Config, T5Config
 from transformers.utils import logging
 
 from sktransformers import pretrained
+from sktransformers.data.texts import Texts
 from sktransformers.exceptions import ModelNotFoundError
 from sktransformers.tasks.classification import Classification
 
@@ -73,18 +74,18 @@ def test_the_local_cache_is_read_and_the_commit_kept(tiny_bert, tmp_path, monkey
 def test_a_decoder_is_no_encoder(kind, request):
     folder = request.getfixturevalue(kind)
     with pytest.raises(ValueError, match="must be an encoder such as BERT.*a 'gpt2' model came"):
-        pretrained.start(folder, "encoder", TASK, TEXTS)
+        pretrained.start(folder, "encoder", TASK, Texts(TEXTS))
 
 
 @pytest.mark.parametrize("config", [GPT2Config(), T5Config()])
 def test_configurations_of_the_wrong_kind(config):
     with pytest.raises(ValueError, match=f"{config.model_type!r} model came"):
-        pretrained.start(config, "encoder", TASK, TEXTS)
+        pretrained.start(config, "encoder", TASK, Texts(TEXTS))
 
 
 def test_weights_lie_in_memory_of_their_own(tiny_bert, tmp_path):
     folder = shutil.copytree(tiny_bert, tmp_path / "copy")
-    start = pretrained.start(folder, "encoder", TASK, TEXTS)
+    start = pretrained.start(folder, "encoder", TASK, Texts(TEXTS))
     before = [p.clone() for p in start.model.parameters()]
     file = folder / "model.safetensors"
     file.write_bytes(b"\0" * file.stat().st_size)
@@ -98,7 +99,7 @@ def test_half_precision_checkpoints_load_in_float32(tiny_bert, tmp_path):
     AutoModel.from_pretrained(tiny_bert).half().save_pretrained(tmp_path)
     shutil.copy(Path(tiny_bert) / "tokenizer.json", tmp_path)
     shutil.copy(Path(tiny_bert) / "tokenizer_config.json", tmp_path)
-    start = pretrained.start(tmp_path, "encoder", TASK, TEXTS)
+    start = pretrained.start(tmp_path, "encoder", TASK, Texts(TEXTS))
     assert {p.dtype for p in start.model.parameters()} == {torch.float32}
 
 
@@ -109,7 +110,7 @@ def test_a_layer_too_many_is_refused(tiny_bert, tmp_path):
         config.read_text().replace('"num_hidden_layers": 2', '"num_hidden_layers": 3')
     )
     with pytest.raises(ValueError, match=r"must fit the config.json.*'bert.encoder.layer.2"):
-        pretrained.start(folder, "encoder", TASK, TEXTS)
+        pretrained.start(folder, "encoder", TASK, Texts(TEXTS))
 
 
 def test_code_in_a_folder_is_not_run_and_nothing_is_asked(tiny_bert, tmp_path):
@@ -119,7 +120,7 @@ def test_code_in_a_folder_is_not_run_and_nothing_is_asked(tiny_bert, tmp_path):
         '{"model_type": "evil", "auto_map": {"AutoConfig": "evil.C", "AutoModel": "evil.M"}}'
     )
     with pytest.raises(ValueError, match="transformers itself can build"):
-        pretrained.start(folder, "encoder", TASK, TEXTS)
+        pretrained.start(folder, "encoder", TASK, Texts(TEXTS))
     assert not (tmp_path / "canary").exists()
 
 
@@ -138,7 +139,7 @@ def test_transformers_own_settings_come_back():
 
 @pytest.mark.parametrize(("kind", "unused"), [("tiny_bert", 0), ("tiny_roberta", 1)])
 def test_the_longest_input_is_found(kind, unused, request):
-    start = pretrained.start(request.getfixturevalue(kind), "encoder", TASK, TEXTS)
+    start = pretrained.start(request.getfixturevalue(kind), "encoder", TASK, Texts(TEXTS))
     longest = pretrained.longest_input(start.model, start.tokenizer)
     assert longest == 66 - unused * (1 + start.tokenizer.pad_token_id)
 

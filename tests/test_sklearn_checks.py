@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import (
 from sklearn.utils.validation import validate_data
 
 from sktransformers import BertClassifier
+from sktransformers.data.texts import Texts
 
 _STEPS = 4  # words for each unit of a feature
 _FURTHEST = 40
@@ -29,7 +30,8 @@ class NumericSeam:
     def _validate_text(self, X, *, reset=False, name="X"):
         X = validate_data(self, X, reset=reset, dtype=np.float64)
         steps = np.clip(np.round(X * _STEPS), -_FURTHEST, _FURTHEST).astype(int)
-        return [" ".join(f"f{i % _FEATURES}={v}" for i, v in enumerate(row)) for row in steps]
+        words = [[f"f{i % _FEATURES}={v}" for i, v in enumerate(row)] for row in steps]
+        return Texts([" ".join(row) for row in words])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -21,17 +21,18 @@ def pad(examples, rows, pad_id):
     Returns
     -------
     dict
-        ``input_ids`` and ``attention_mask``: int64 tensors of shape (n_rows, width), the width
-        being that of the longest row.
+        ``input_ids``, ``attention_mask`` and, for pairs, ``token_type_ids``: int64 tensors of shape
+        (n_rows, width), the width being that of the longest row.
     """
     width = examples.widths[rows].max()
     inside = np.arange(width) < examples.lengths[rows][:, None]
     ids = np.full(inside.shape, pad_id, dtype=np.int64)
     ids[inside] = np.concatenate([examples[row] for row in rows])
-    return {
-        "input_ids": torch.from_numpy(ids),
-        "attention_mask": torch.from_numpy(inside.astype(np.int64)),
-    }
+    batch = {"input_ids": ids, "attention_mask": inside.astype(np.int64)}
+    if examples.second is not None:
+        in_second = np.arange(width) >= examples.second[rows][:, None]
+        batch["token_type_ids"] = (inside & in_second).astype(np.int64)
+    return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
 def batches_of_one_shape(widths, tokens):
@@ -104,19 +105,27 @@ class TrainingData(Dataset):
     Parameters
     ----------
     examples : Examples
-    targets : ndarray of shape (n_examples, ...)
-        As ``task.encode`` gives them.
-    weights : ndarray of shape (n_examples,) or None
-        Loss weights; ``None`` is one for each row.
+    targets : ndarray of shape (n_rows, ...)
+        As ``task.encode`` gives them, one a row.
+    weights : ndarray of shape (n_rows,) or None
+        Weights of the rows; ``None`` is one for each. A window weighs 1 / number of windows.
     pad_id : int
     collate : callable
-        ``task.collate``: targets of some rows to a tensor.
+        ``task.collate``: targets of some examples to a tensor.
+
+    Attributes
+    ----------
+    targets, weights : ndarray of shape (n_examples, ...)
+        Of each example; the weights with mean 1.
     """
 
     def __init__(self, examples, targets, weights, pad_id, collate):
         self.examples = examples
-        self.targets = targets
-        self.weights = np.ones(len(examples)) if weights is None else weights
+        self.targets = examples.per_example(targets)
+        weights = np.ones(examples.n_rows) if weights is None else weights
+        self.weights = examples.per_example(weights / examples.windows)
+        if examples.rows is not None:
+            self.weights = self.weights / self.weights.mean()
         self.pad_id = pad_id
         self.collate = collate
 

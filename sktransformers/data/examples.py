@@ -14,8 +14,8 @@ _STEP = 8
 class Examples:
     """Token ids of many texts in one flat array.
 
-    A list of lists costs some 60 bytes a token, this costs 4; and nothing is padded before
-    a batch is made.
+    A list of lists costs some 60 bytes a token, this costs 4; and nothing is padded before a
+    batch is made.
 
     Parameters
     ----------
@@ -25,6 +25,10 @@ class Examples:
         Example ``i`` is ``ids[offsets[i]:offsets[i + 1]]``.
     longest : int
         What the examples were cut to, and no padding may go beyond: positions end there.
+    rows : ndarray of shape (n_examples,), int64, or None
+        The row that each example is a window of, in order; None where a row is one example.
+    second : ndarray of shape (n_examples,), int64, or None
+        Of pairs, where the second text starts, counted within the example.
 
     Examples
     --------
@@ -36,27 +40,37 @@ class Examples:
     ids: np.ndarray
     offsets: np.ndarray
     longest: int
+    rows: np.ndarray | None = None
+    second: np.ndarray | None = None
 
     @classmethod
-    def from_lists(cls, lists, longest):
+    def from_lists(cls, lists, longest, rows=None, second=None):
         """Lay lists of token ids end to end."""
         lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         ids = np.fromiter((i for one in lists for i in one), dtype=np.int32, count=offsets[-1])
-        return cls(ids, offsets, longest)
+        rows, second = (None if a is None else np.asarray(a, np.int64) for a in (rows, second))
+        return cls(ids, offsets, longest, rows, second)
 
     @classmethod
     def concatenate(cls, parts):
-        """Join several records into one, in order."""
+        """Join several records into one, in order; the rows of each count on from the last."""
         lengths = np.concatenate([part.lengths for part in parts])
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return cls(np.concatenate([part.ids for part in parts]), offsets, parts[0].longest)
+        rows = second = None
+        if parts[0].rows is not None:
+            starts = np.cumsum([0, *(part.n_rows for part in parts[:-1])])
+            rows = np.concatenate([part.rows + start for part, start in zip(parts, starts)])
+        if parts[0].second is not None:
+            second = np.concatenate([part.second for part in parts])
+        ids = np.concatenate([part.ids for part in parts])
+        return cls(ids, offsets, parts[0].longest, rows, second)
 
     def __len__(self):
         return len(self.offsets) - 1
 
-    def __getitem__(self, row):
-        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+    def __getitem__(self, example):
+        return self.ids[self.offsets[example] : self.offsets[example + 1]]
 
     @property
     def lengths(self):
@@ -69,6 +83,30 @@ class Examples:
         rounded = -(-np.maximum(self.lengths, 1) // _STEP) * _STEP
         return np.minimum(rounded, self.longest)
 
-    def take(self, rows):
-        """The examples at these positions, as a record of their own."""
-        return Examples.from_lists([self[row] for row in rows], self.longest)
+    @property
+    def n_rows(self):
+        """Rows that the examples are of."""
+        return len(self) if self.rows is None else int(self.rows[-1]) + 1
+
+    @property
+    def windows(self):
+        """Examples of each row: ndarray of shape (n_rows,), at least 1."""
+        return np.ones(len(self), int) if self.rows is None else np.bincount(self.rows)
+
+    def per_example(self, values):
+        """Repeat a value of each row for all its examples."""
+        return values if self.rows is None else values[self.rows]
+
+    def mean_per_row(self, values):
+        """Average the values of each row's examples."""
+        if self.rows is None:
+            return values
+        starts = np.concatenate([[0], np.cumsum(self.windows)[:-1]])
+        sums = np.add.reduceat(values, starts, axis=0)
+        return sums / self.windows.reshape(-1, *[1] * (values.ndim - 1))
+
+    def take(self, examples):
+        """The examples at these positions, each a row of its own."""
+        lists = [self[example] for example in examples]
+        second = None if self.second is None else self.second[examples]
+        return Examples.from_lists(lists, self.longest, second=second)

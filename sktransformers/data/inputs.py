@@ -1,8 +1,10 @@
-"""Users' containers become a plain list of texts; every refusal names row, value and remedy."""
+"""Users' containers become plain lists of texts; every refusal names row, value and remedy."""
 
 import reprlib
 
 import numpy as np
+
+from .texts import Texts
 
 __all__ = ["as_texts", "is_frame", "is_missing"]
 
@@ -16,53 +18,75 @@ def is_frame(X):
 def is_missing(value):
     """Whether a value stands for "nothing here": None, NaN, NaT or ``pandas.NA``.
 
-    ``pandas.NA`` is told by what it does (it has no truth value), so that pandas need not
-    be imported to read a list.
+    ``pandas.NA`` is told by its type's name, so that pandas need not be imported to read a list.
     """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and bool(value != value)
 
 
-def as_texts(X, name="X"):
-    """Read a column of texts from whatever a user holds it in.
+def as_texts(X, name="X", *, pairs=False):
+    """Read texts from whatever a user holds them in.
 
     Parameters
     ----------
     X : list, tuple, 1-D array, Series, pyarrow array, (n, 1) array or one-column frame
-        One text a row.
+        One text a row. Pairs: an (n, 2) array, a frame with two columns, or a list of tuples or
+        lists of two texts.
     name : str, default="X"
         How messages call it.
+    pairs : bool, default=False
+        Whether pairs are read too.
 
     Returns
     -------
-    list of str
+    Texts
 
     Raises
     ------
     TypeError
         If X is not such a container.
     ValueError
-        If a row is not a text, or if there are no rows.
+        If a row is not a text or a pair, or if there are no rows.
 
     Examples
     --------
     >>> import numpy as np
     >>> as_texts(np.array([["a"], ["b"]], dtype=object))
-    ['a', 'b']
+    Texts(first=['a', 'b'], second=None)
+    >>> as_texts([("a", "b")], pairs=True)
+    Texts(first=['a'], second=['b'])
     """
-    values = _column(X, name)
-    if len(values) == 0:
+    columns = _columns(X, name, most=2 if pairs else 1)
+    if len(columns[0]) == 0:
         raise ValueError(f"{name} must hold at least one text, but it has 0 rows. Pass some texts.")
+    if pairs and len(columns) == 1 and isinstance(columns[0][0], (tuple, list, np.ndarray)):
+        columns = _halves(columns[0], name)
+    where = [""] if len(columns) == 1 else ["'s first text", "'s second text"]
+    return Texts(*(_all_text(c, name, place) for c, place in zip(columns, where)))
+
+
+def _halves(rows, name):
+    """The first and the second texts of a list of pairs."""
+    for row, pair in enumerate(rows):
+        if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+            raise ValueError(
+                f"{name} must hold two texts in every row, as in row 0, but row {row} is "
+                f"{_shown(pair)}. Pass pairs only, or single texts only."
+            )
+    return [pair[0] for pair in rows], [pair[1] for pair in rows]
+
+
+def _all_text(values, name, place):
     if set(map(type, values)) == {str}:
         return values
-    return [_as_text(value, row, name) for row, value in enumerate(values)]
+    return [_as_text(value, row, name, place) for row, value in enumerate(values)]
 
 
-def _as_text(value, row, name):
+def _as_text(value, row, name, place):
     if isinstance(value, str):
         return str(value)  # numpy.str_ and other subclasses become plain
-    came = f"{name} must hold texts, but row {row} is {_shown(value)}."
+    came = f"{name} must hold texts, but row {row}{place} is {_shown(value)}."
     if is_missing(value):
         raise ValueError(f"{came} Fill or drop missing texts first.")
     if isinstance(value, (bytes, bytearray)):
@@ -76,48 +100,54 @@ def _shown(value):
     return f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
-def _column(X, name):
-    """The single column of X as a list, its values untouched."""
+def _columns(X, name, most):
+    """The columns of X as lists, their values untouched."""
     if isinstance(X, (str, bytes)):
         raise ValueError(
             f"{name} must hold one text a row, but a bare {_shown(X)} came. "
             "Put it into a list: [text]."
         )
     if is_frame(X):
-        return _only_column_of_frame(X, name)
+        return _columns_of_frame(X, name, most)
     if isinstance(X, (list, tuple)):
-        return list(X)
+        return [list(X)]
     if hasattr(X, "to_pylist"):  # pyarrow Array and ChunkedArray
-        return X.to_pylist()
+        return [X.to_pylist()]
     if hasattr(X, "to_list"):  # pandas and polars Series
-        return X.to_list()
+        return [X.to_list()]
     if hasattr(X, "__array__") and getattr(X, "ndim", None) in (1, 2):
-        return _only_column_of_array(np.asarray(X), name)
+        return _columns_of_array(np.asarray(X), name, most)
     raise TypeError(
         f"{name} must be a list, tuple, Series, 1-D array or one-column frame of texts, but "
         f"{_shown(X)} came. Pass list(...) of your texts."
     )
 
 
-def _only_column_of_frame(X, name):
-    if X.shape[1] != 1:
+def _columns_of_frame(X, name, most):
+    n = X.shape[1]
+    if not 1 <= n <= most:
         columns = getattr(X, "column_names", None) or X.columns
         raise ValueError(
-            f"{name} must have one column of texts, but it has {X.shape[1]}: "
-            f"{reprlib.repr([str(c) for c in columns])}. Select the one to read, as in "
-            f"{name}['text']."
+            f"{name} must have {_allowed(most)} of texts, but it has {n}: "
+            f"{reprlib.repr([str(c) for c in columns])}. Select what to read, as in {name}['text']."
         )
     if hasattr(X, "iloc"):
-        return X.iloc[:, 0].to_list()
+        return [X.iloc[:, i].to_list() for i in range(n)]
     if hasattr(X, "to_series"):
-        return X.to_series(0).to_list()
-    return X.column(0).to_pylist()
+        return [X.to_series(i).to_list() for i in range(n)]
+    return [X.column(i).to_pylist() for i in range(n)]
 
 
-def _only_column_of_array(X, name):
-    if X.ndim == 2 and X.shape[1] != 1:
+def _columns_of_array(X, name, most):
+    if X.ndim == 1:
+        return [X.tolist()]
+    if not 1 <= X.shape[1] <= most:
         raise ValueError(
-            f"{name} must have one column of texts, but an array of shape {X.shape} came. "
-            f"Select the one to read, as in {name}[:, 0]."
+            f"{name} must have {_allowed(most)} of texts, but an array of shape {X.shape} came. "
+            f"Select what to read, as in {name}[:, 0]."
         )
-    return X.reshape(-1).tolist()
+    return [X[:, i].tolist() for i in range(X.shape[1])]
+
+
+def _allowed(most):
+    return "one column" if most == 1 else "one column, or two for pairs,"

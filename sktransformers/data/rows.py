@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from .texts import Texts
+
 __all__ = ["Rows"]
 
 
@@ -14,13 +16,13 @@ class Rows:
 
     Parameters
     ----------
-    texts : list of str
+    texts : Texts
     y : ndarray of shape (n_rows,)
     weights : ndarray of shape (n_rows,) or None
         With mean 1, so that equal weights of any size change no bit of a fit.
     """
 
-    texts: list
+    texts: Texts
     y: np.ndarray
     weights: np.ndarray | None
 
@@ -30,7 +32,7 @@ class Rows:
         if sample_weight is None:
             return cls(texts, y, None)
         weights = _check_sample_weight(
-            sample_weight, texts, dtype=np.float64, ensure_non_negative=True
+            sample_weight, texts.first, dtype=np.float64, ensure_non_negative=True
         )
         if not weights.any():
             raise ValueError(
@@ -47,8 +49,7 @@ class Rows:
         weights = None if self.weights is None else self.weights[mask]
         if weights is not None and weights.any():
             weights = weights / weights.mean()
-        texts = [text for text, kept in zip(self.texts, mask, strict=True) if kept]
-        return Rows(texts, self.y[mask], weights)
+        return Rows(self.texts.where(mask), self.y[mask], weights)
 
     def that_count(self):
         """The rows of a weight above zero: the others are as if they were not there."""

@@ -47,11 +47,11 @@ def forward(model, task, examples, *, precision, pad_id):
 
 
 def infer(model, task, examples, *, precision, pad_id):
-    """Compute the outputs of all examples, in their order.
+    """Compute the outputs of all rows, in their order; those of a row's windows are averaged.
 
     Returns
     -------
-    ndarray of shape (n_examples, n_outputs), float64
+    ndarray of shape (n_rows, n_outputs), float64
     """
     collected = None
     for rows, outputs in forward(model, task, examples, precision=precision, pad_id=pad_id):
@@ -59,7 +59,7 @@ def infer(model, task, examples, *, precision, pad_id):
         if collected is None:
             collected = np.empty((len(examples), *batch.shape[1:]))
         collected[rows] = batch
-    return collected
+    return examples.mean_per_row(collected)
 
 
 def features(model, task, examples, *, precision, pad_id):

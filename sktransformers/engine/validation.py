@@ -20,7 +20,7 @@ def validator(estimator, task, rows, data):
     task : Task
     rows : Rows
     data : TrainingData
-        The same rows, encoded.
+        The same rows, tokenised.
 
     Returns
     -------
@@ -28,7 +28,9 @@ def validator(estimator, task, rows, data):
         Of the model in eval mode: validation loss and score, larger is better.
     """
     score = _scorer(estimator, rows)
-    labels, weights = data.collate(data.targets), torch.from_numpy(data.weights)
+    labels = task.collate(task.encode(rows.y))
+    weights = estimator._weigh(rows)
+    weights = torch.ones(len(rows)) if weights is None else torch.from_numpy(weights)
 
     def validate(model):
         outputs = infer(
@@ -47,10 +49,11 @@ def validator(estimator, task, rows, data):
 
 def _scorer(estimator, rows):
     """The score of an estimator on the rows, as ``scoring`` asks for it."""
+    X = rows.texts.as_list()
     weighted = {} if rows.weights is None else {"sample_weight": rows.weights}
     if estimator.scoring is None:
-        return lambda seen: seen.score(rows.texts, rows.y, **weighted)
+        return lambda seen: seen.score(X, rows.y, **weighted)
     if callable(estimator.scoring) and not hasattr(estimator.scoring, "_score_func"):
         weighted = {}  # a function of the user's takes estimator, X and y alone
     scorer = None if estimator.scoring == "loss" else check_scoring(estimator, estimator.scoring)
-    return lambda seen: scorer(seen, rows.texts, rows.y, **weighted)
+    return lambda seen: scorer(seen, X, rows.y, **weighted)

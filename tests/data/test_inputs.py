@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from sktransformers.data.inputs import as_texts, is_frame, is_missing
+from sktransformers.data.texts import Texts
 
 TEXTS = ["one", "", "two words", "\U0001f600 \u0639\u0631\u0628\u064a \u200b\x00.", "e\u0301\ud800"]
 PLAIN = TEXTS[:4]
@@ -30,11 +31,11 @@ CONTAINERS = {
 
 @pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS)
 def test_every_container_gives_the_same_texts(make):
-    assert as_texts(make(PLAIN)) == PLAIN
+    assert as_texts(make(PLAIN)) == Texts(PLAIN)
 
 
 def test_strange_texts_are_kept():
-    assert as_texts(TEXTS) == TEXTS
+    assert as_texts(TEXTS) == Texts(TEXTS)
 
 
 def test_one_long_text_does_not_widen_the_others():

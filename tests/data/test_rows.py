@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from sktransformers.data.rows import Rows
+from sktransformers.data.texts import Texts
 
 
 def rows(n, weights=None):
-    return Rows.weighted([str(i) for i in range(n)], np.arange(n), weights)
+    return Rows.weighted(Texts([str(i) for i in range(n)]), np.arange(n), weights)
 
 
 def test_weights_have_mean_one():
@@ -16,7 +17,7 @@ def test_weights_have_mean_one():
 
 def test_rows_of_weight_zero_do_not_count():
     left = rows(4, [0, 1, 0, 3]).that_count()
-    assert left.texts == ["1", "3"]
+    assert left.texts.first == ["1", "3"]
     assert left.y.tolist() == [1, 3]
     assert left.weights.tolist() == [0.5, 1.5]
 

@@ -3,7 +3,8 @@ import re
 import pytest
 from conftest import make_texts
 
-from sktransformers.data.tokenization import special_frame, tokenise
+from sktransformers.data.texts import Texts
+from sktransformers.data.tokenization import Frame, tokenise
 from sktransformers.pretrained import DEFAULT_ENCODER, load_tokenizer, locate
 
 
@@ -20,18 +21,22 @@ def whole(tokenizer, text):
 def test_same_as_the_tokenizer_itself(kind, request):
     tokenizer = load_tokenizer(request.getfixturevalue(kind))
     texts, _ = make_texts(50)
-    examples, n_cut = tokenise(tokenizer, texts, 64)
+    examples, n_cut = tokenise(tokenizer, Texts(texts), 64)
     assert n_cut == 0
     assert [examples[i].tolist() for i in range(50)] == [whole(tokenizer, t) for t in texts]
 
 
-def test_special_frame(minilm, tiny_gpt2):
-    assert special_frame(minilm) == ([101], [102])
-    assert special_frame(load_tokenizer(tiny_gpt2)) == ([], [])
+def test_frames_of_special_tokens(minilm, tiny_roberta, tiny_gpt2):
+    assert Frame.of(minilm) == Frame([101], [], [102])
+    assert Frame.of(minilm, pairs=True) == Frame([101], [102], [102])
+    roberta = load_tokenizer(tiny_roberta)
+    cls, sep = roberta.cls_token_id, roberta.sep_token_id
+    assert Frame.of(roberta, pairs=True) == Frame([cls], [sep, sep], [sep])
+    assert Frame.of(load_tokenizer(tiny_gpt2), pairs=True) == Frame([], [], [])
 
 
 def test_cut_texts_keep_their_special_tokens_and_are_counted(minilm):
-    examples, n_cut = tokenise(minilm, ["a b c d e f", "a b", "a b c"], 5)
+    examples, n_cut = tokenise(minilm, Texts(["a b c d e f", "a b", "a b c"]), 5)
     assert n_cut == 1
     assert examples.lengths.tolist() == [5, 4, 5]
     assert examples[0].tolist() == [*whole(minilm, "a b c"[:5])]
@@ -54,7 +59,7 @@ LONG = {
 def test_long_texts_give_the_tokens_that_the_whole_text_would(kind, text, request):
     found = request.getfixturevalue(kind)
     tokenizer = load_tokenizer(found) if isinstance(found, str) else found
-    examples, n_cut = tokenise(tokenizer, [text], 64)
+    examples, n_cut = tokenise(tokenizer, Texts([text]), 64)
     ids = whole(tokenizer, text)
     kept = ids if len(ids) <= 64 else [*ids[:63], ids[-1]]
     assert examples[0].tolist() == kept
@@ -66,19 +71,19 @@ def test_ten_megabytes_cost_what_is_read(minilm):
 
     text = "some words of a very long text " * 330_000
     start = time.perf_counter()
-    examples, n_cut = tokenise(minilm, [text], 128)
+    examples, n_cut = tokenise(minilm, Texts([text]), 128)
     assert time.perf_counter() - start < 1.0  # the whole text takes some nine seconds
     assert (n_cut, len(examples[0])) == (1, 128)
 
 
 def test_strange_texts_are_harmless(minilm):
     texts = ["", " ", "\x00\x01", "\u200b", "\ud800 lone", "\U0001f600", "\u0639\u0631\u0628\u064a"]
-    examples, _ = tokenise(minilm, texts, 16)
+    examples, _ = tokenise(minilm, Texts(texts), 16)
     assert len(examples) == len(texts)
     assert examples[0].tolist() == [101, 102]
     assert examples[4].tolist() == whole(minilm, re.sub("\ud800", "\ufffd", "\ud800 lone"))
 
 
 def test_room_for_a_token_is_needed(minilm):
-    with pytest.raises(ValueError, match="2 special ones, but max_length=2. Use 3 or more"):
-        tokenise(minilm, ["a"], 2)
+    with pytest.raises(ValueError, match="beside the 2 special tokens, but max_length=2. Use 3 or more"):
+        tokenise(minilm, Texts(["a"]), 2)

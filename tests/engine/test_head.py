@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from conftest import make_texts
 from transformers import AutoModelForSequenceClassification
 
-from conftest import make_texts
 from sktransformers.data.batching import TrainingData
+from sktransformers.data.texts import Texts
 from sktransformers.data.tokenization import tokenise
 from sktransformers.engine.head import _distinct, start_head
 from sktransformers.pretrained import load_tokenizer
@@ -14,7 +15,7 @@ TASK = Classification(np.array(["a", "b"], dtype=object))
 
 
 def training_data(folder, texts, targets, weights=None):
-    examples, _ = tokenise(load_tokenizer(folder), texts, 66)
+    examples, _ = tokenise(load_tokenizer(folder), Texts(texts), 66)
     return TrainingData(examples, np.array(targets), weights, 0, TASK.collate)
 
 

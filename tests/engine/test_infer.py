@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from conftest import make_texts
 from transformers import AutoModelForSequenceClassification
 
-from conftest import make_texts
 from sktransformers.data.examples import Examples
+from sktransformers.data.texts import Texts
 from sktransformers.data.tokenization import tokenise
 from sktransformers.engine.infer import features, forward, infer
 from sktransformers.pretrained import load_tokenizer
@@ -21,7 +22,7 @@ def model(tiny_bert):
 
 @pytest.fixture
 def examples(tiny_bert):
-    return tokenise(load_tokenizer(tiny_bert), TEXTS, 66)[0]
+    return tokenise(load_tokenizer(tiny_bert), Texts(TEXTS), 66)[0]
 
 
 def test_outputs_stand_in_the_callers_order(model, examples):

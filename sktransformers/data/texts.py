@@ -1,0 +1,50 @@
+"""What the estimators read: texts, or pairs of texts."""
+
+from dataclasses import dataclass
+
+__all__ = ["Texts"]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of many rows, one or two a row.
+
+    Parameters
+    ----------
+    first : list of str
+    second : list of str or None
+        The other texts of pairs.
+    """
+
+    first: list
+    second: list | None = None
+
+    def __len__(self):
+        return len(self.first)
+
+    @property
+    def are_pairs(self):
+        """Whether each row has two texts."""
+        return self.second is not None
+
+    def must_be_pairs(self, wanted, name):
+        """Refuse single texts where pairs were learnt from, and the reverse."""
+        if self.are_pairs != wanted:
+            kinds = {True: "pairs of texts", False: "single texts"}
+            raise ValueError(
+                f"{name} must hold {kinds[wanted]}, as X did in fit, but it holds "
+                f"{kinds[not wanted]}. Pass rows like those of fit."
+            )
+
+    def as_list(self):
+        """The texts, or tuples of two, as a user would write them."""
+        return self.first if self.second is None else list(zip(self.first, self.second))
+
+    def where(self, mask):
+        """The rows for which a mask is true."""
+        columns = [self.first] if self.second is None else [self.first, self.second]
+        return Texts(*([text for text, kept in zip(c, mask, strict=True) if kept] for c in columns))
+
+    def part(self, start, stop):
+        """The rows from start to stop."""
+        return Texts(self.first[start:stop], self.second and self.second[start:stop])

@@ -15,13 +15,14 @@ __all__ = ["TransformerEstimator"]
 _OF_ONE_FIT = {
     *("n_iter_", "history_", "best_epoch_", "best_score_"),
     *("n_features_in_", "feature_names_in_"),
+    "_moments",
 }
 
 
 class TransformerEstimator(BaseEstimator):
     """What all estimators share: the order of the stages, and how what was learnt is kept.
 
-    A subclass says what varies: ``_make_task`` (from all targets), ``_task`` (the same once
+    A subclass says what varies: ``_make_task`` (from all rows), ``_task`` (the same once
     fitted), ``_read_targets`` and ``_weigh``.
     """
 
@@ -36,11 +37,7 @@ class TransformerEstimator(BaseEstimator):
             raise ValueError(
                 f"X_val and y_val must come together, but only {given} came. Pass {lacking} too."
             )
-        draft = object.__new__(type(self))
-        kept = {n for n in vars(self) if not n.endswith("_")}
-        if self.warm_start and hasattr(self, "model_"):
-            kept = set(vars(self)) - _OF_ONE_FIT
-        vars(draft).update((name, value) for name, value in vars(self).items() if name in kept)
+        draft = self._draft(keep_learnt=self.warm_start)
         train = draft._read(X, y, sample_weight, reset=True)
         valid = None
         if X_val is not None:
@@ -49,6 +46,15 @@ class TransformerEstimator(BaseEstimator):
         draft._learn(train, valid)
         self.__dict__ = vars(draft)  # at once: a thread that predicts sees the old or the new
         return self
+
+    def _draft(self, *, keep_learnt):
+        """Another estimator with these parameters, and if wanted with the fitted model."""
+        kept = {n for n in vars(self) if not n.endswith("_") and n != "_moments"}
+        if keep_learnt and hasattr(self, "model_"):
+            kept = set(vars(self)) - _OF_ONE_FIT
+        draft = object.__new__(type(self))
+        vars(draft).update((name, value) for name, value in vars(self).items() if name in kept)
+        return draft
 
     def _read(self, X, y, sample_weight, *, suffix="", reset=False):
         """Read rows as a user gave them."""
@@ -72,7 +78,7 @@ class TransformerEstimator(BaseEstimator):
 
         plan = plan_for(self)
         with seeded(plan.seed, plan.device):
-            task = self._make_task(train.y)
+            task = self._make_task(train)
             head_is_new = self._start(task, train.texts)
             train, valid = train.that_count(), valid and valid.that_count()
             if valid is None and self.early_stopping:

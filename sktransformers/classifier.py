@@ -1,7 +1,6 @@
 """``BertClassifier``: one class for each text."""
 
 import numpy as np
-from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
@@ -10,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import TransformerEstimator
 from ._parameters import SHARED_CONSTRAINTS
-from .data.targets import as_labels
+from .data.targets import as_indicator, as_labels, is_indicator
 from .pretrained import DEFAULT_ENCODER
 
 __all__ = ["BertClassifier"]
@@ -55,7 +54,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
     class_weight : dict or "balanced", default=None
         Weights of the classes, as ``{label: weight}``. "balanced" gives each class the same sum of
-        weights, counted with the sample weights.
+        weights, counted with the sample weights. Of an indicator matrix each column is weighed by
+        itself: "balanced" evens its 0s and 1s.
 
     freeze : int or "backbone", default=None
         ``n`` keeps the embeddings and the ``n`` lowest layers as they are (0: the embeddings),
@@ -104,7 +104,7 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; of an indicator matrix its columns' names, else 0, 1, ...
     model_ : transformers.PreTrainedModel
         The fine-tuned model, in eval mode, on ``device_``.
     tokenizer_ : transformers.PreTrainedTokenizerBase
@@ -213,8 +213,9 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         X : list of str, 1-D array, Series or one-column frame
             Texts. For pairs: a list of tuples of two texts, an array of shape (n_rows, 2) or a
             frame with two columns.
-        y : array-like of shape (n_rows,)
-            Labels of any kind that scikit-learn takes.
+        y : array-like of shape (n_rows,) or indicator matrix of shape (n_rows, n_classes)
+            Labels of any kind that scikit-learn takes; or, for any number of labels a text, 0 and
+            1 in an array, a sparse matrix or a frame (its columns name the classes).
         sample_weight : array-like of shape (n_rows,), default=None
             Weights of the rows. Their size does not matter, only their ratios.
         X_val, y_val : as X and y, default=None
@@ -236,8 +237,49 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train on some rows once, at a constant learning rate, for rows that come in parts.
+
+        The parts should be shuffled. ``max_epochs`` and ``warmup_ratio`` do not apply. The
+        optimizer's moments live between calls, and are left out of pickles and saved folders.
+
+        Parameters
+        ----------
+        X : texts or pairs of texts
+        y : array-like of shape (n_rows,) or indicator matrix of shape (n_rows, n_classes)
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call. Of an indicator matrix the
+            columns are the classes.
+        sample_weight : array-like of shape (n_rows,), default=None
+
+        Returns
+        -------
+        self : BertClassifier
+            If anything goes wrong it is as it was before the call.
+        """
+        from ._partial import one_pass
+
+        self._validate_params()
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit sees a part of the rows, so class_weight must be None or a dict, but it "
+                "is 'balanced'. Use sklearn.utils.compute_class_weight on all labels."
+            )
+        known = {}
+        if classes is not None and not is_indicator(y):
+            known["classes_"] = np.unique(as_labels(classes, len(classes), "classes"))
+            fitted = getattr(self, "classes_", known["classes_"])
+            if not np.array_equal(fitted, known["classes_"]):
+                raise ValueError(
+                    f"classes must be {fitted.tolist()}, as in the call before, but "
+                    f"{known['classes_'].tolist()} came. Leave them out, or call fit."
+                )
+        elif not hasattr(self, "model_") and not is_indicator(y):
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return one_pass(self, X, y, sample_weight, **known)
+
     def predict(self, X):
-        """Predict the most probable label of each text.
+        """Predict the most probable label of each text, or those of several that are there.
 
         Parameters
         ----------
@@ -246,8 +288,9 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows,)
-            Labels, as they were given to ``fit``.
+        ndarray of shape (n_rows,) or (n_rows, n_classes)
+            Labels as they were given to ``fit``. When fitted on an indicator matrix, one: 1 where a
+            label's probability is above 0.5.
         """
         return self._task.decode(self._outputs(X))
 
@@ -262,9 +305,10 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         Returns
         -------
         ndarray of shape (n_rows, n_classes), float64
-            Columns in the order of ``classes_``.
+            Columns in the order of ``classes_``. They sum to 1, except when fitted on an indicator
+            matrix: then each label has its own.
         """
-        return softmax(self._outputs(X), axis=1)
+        return self._task.probabilities(self._outputs(X))
 
     def predict_log_proba(self, X):
         """Predict the natural logarithm of each class's probability.
@@ -278,10 +322,10 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         -------
         ndarray of shape (n_rows, n_classes), float64
         """
-        return log_softmax(self._outputs(X), axis=1)
+        return self._task.log_probabilities(self._outputs(X))
 
     def decision_function(self, X):
-        """Compute the logits; their softmax is ``predict_proba``.
+        """Compute the logits; their softmax (or, of an indicator, sigmoid) is ``predict_proba``.
 
         Parameters
         ----------
@@ -293,39 +337,48 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         ndarray of shape (n_rows, n_classes) or (n_rows,), float64
             For two classes the difference of their logits: above 0 is ``classes_[1]``.
         """
-        logits = self._outputs(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        return self._task.decisions(self._outputs(X))
 
     @property
     def _task(self):
         from .tasks.classification import Classification
+        from .tasks.multilabel import MultiLabel
 
         check_is_fitted(self)
-        return Classification(self.classes_)
+        return (MultiLabel if self._is_multilabel else Classification)(self.classes_)
+
+    @property
+    def _is_multilabel(self):
+        return self.model_.config.problem_type == "multi_label_classification"
 
     def _read_targets(self, y, n_rows, name):
         if y is None:
             raise ValueError(
                 f"BertClassifier requires {name} to be passed, but the target {name} is None."
             )
+        if is_indicator(y):
+            return as_indicator(y, n_rows, name)
         y = as_labels(y, n_rows, name)
         check_classification_targets(y)
         return y
 
-    def _make_task(self, y):
+    def _make_task(self, rows):
         from .tasks.classification import Classification
+        from .tasks.multilabel import MultiLabel
 
-        task = Classification.fit(y)
-        if len(task.classes) < 2:
+        kind = MultiLabel if rows.y.ndim == 2 else Classification
+        if hasattr(self, "model_") and self._is_multilabel != (kind is MultiLabel):
+            raise ValueError(
+                "y must be of the kind that the classifier was fitted on, one label a row or an "
+                "indicator matrix, but the other came. Fit anew, with warm_start=False."
+            )
+        if hasattr(self, "classes_"):  # of a warm start, or of all parts of partial_fit
+            return kind(self.classes_)
+        task = kind.fit(rows.y)
+        if kind is Classification and len(task.classes) < 2:
             raise ValueError(
                 "BertClassifier needs at least 2 classes in y, but y holds only one class: "
                 f"{task.classes[0]!r}. Add rows of another class."
-            )
-        known = getattr(self, "classes_", task.classes)
-        if not np.array_equal(known, task.classes):
-            raise ValueError(
-                f"With warm_start the classes must stay {known.tolist()}, but y holds "
-                f"{task.classes.tolist()}. Set warm_start=False to fit anew."
             )
         self.classes_ = task.classes
         return task
@@ -333,10 +386,35 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
     def _weigh(self, rows):
         if self.class_weight is None:
             return rows.weights
+        if rows.y.ndim == 2:
+            return _weigh_cells(self.class_weight, rows)
         by_class = compute_class_weight(
             self.class_weight, classes=self.classes_, y=rows.y, sample_weight=rows.weights
         )
-        weights = by_class[self._task.encode(rows.y)]
+        weights = by_class[np.searchsorted(self.classes_, rows.y)]
         if rows.weights is not None:
             weights = weights * rows.weights
         return weights / weights.mean()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _weigh_cells(class_weight, rows):
+    """Weights of an indicator's cells: a class's own, or such that its 0s and 1s weigh the same."""
+    cells = np.ones(rows.y.shape)
+    for place, name in enumerate(rows.y.columns):
+        if class_weight == "balanced":
+            column = rows.y.iloc[:, place].to_numpy()
+            present = np.unique(column)
+            weights = compute_class_weight(
+                "balanced", classes=present, y=column, sample_weight=rows.weights
+            )
+            cells[:, place] = weights[np.searchsorted(present, column)]
+        else:
+            cells[:, place] = class_weight.get(name, 1.0)
+    if rows.weights is not None:
+        cells *= rows.weights[:, None]
+    return cells / cells.mean()

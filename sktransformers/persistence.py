@@ -195,7 +195,7 @@ def _fitted(estimator):
 
 def _kept_as_is(estimator):
     """Attributes that are neither parameters nor learnt, such as metadata requests."""
-    known = {*estimator.get_params(deep=False), "_reading", "_precision"}
+    known = {*estimator.get_params(deep=False), "_reading", "_precision", "_moments"}
     return {n for n in vars(estimator) if n not in known and not n.endswith("_")}
 
 

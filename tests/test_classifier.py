@@ -272,7 +272,7 @@ def test_warm_start_goes_on(make):
     fitted.fit(X, Y)
     assert fitted.history_["train_loss"].iloc[0] < 0.8 * first.iloc[0]
     assert fitted.model_ is not model
-    with pytest.raises(ValueError, match=r"classes must stay \['animals', 'colours'\]"):
+    with pytest.raises(ValueError, match=r"row 2 holds 'other'. It knows \['animals', 'colours'\]"):
         fitted.fit(X, ["other" if y == "animals" else y for y in Y])
     anew = make(max_epochs=1).fit(X, Y).fit(X, Y)
     assert anew.history_["train_loss"].iloc[0] == pytest.approx(first.iloc[0], rel=0.2)

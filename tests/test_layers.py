@@ -25,11 +25,13 @@ FLOORS = {
     "persistence": 4,
     "_parameters": 1,
     "_base": 5,
+    "_partial": 5,
     "classifier": 6,
     "__init__": 7,
 }
 LIGHT = (
     "_base",
+    "_partial",
     "classifier",
     "__init__",
     "exceptions",

@@ -107,8 +107,9 @@ class TrainingData(Dataset):
     examples : Examples
     targets : ndarray of shape (n_rows, ...)
         As ``task.encode`` gives them, one a row.
-    weights : ndarray of shape (n_rows,) or None
-        Weights of the rows; ``None`` is one for each. A window weighs 1 / number of windows.
+    weights : ndarray of shape (n_rows,) or (n_rows, n_outputs), or None
+        Weights of the rows, or of their outputs; ``None`` is one for each. A window weighs
+        1 / number of windows.
     pad_id : int
     collate : callable
         ``task.collate``: targets of some examples to a tensor.
@@ -122,9 +123,10 @@ class TrainingData(Dataset):
     def __init__(self, examples, targets, weights, pad_id, collate):
         self.examples = examples
         self.targets = examples.per_example(targets)
-        weights = np.ones(examples.n_rows) if weights is None else weights
-        self.weights = examples.per_example(weights / examples.windows)
+        self.weights = np.ones(len(examples)) if weights is None else examples.per_example(weights)
         if examples.rows is not None:
+            shares = examples.per_example(1 / examples.windows)
+            self.weights = self.weights * shares.reshape(-1, *[1] * (self.weights.ndim - 1))
             self.weights = self.weights / self.weights.mean()
         self.pad_id = pad_id
         self.collate = collate

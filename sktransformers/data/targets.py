@@ -3,11 +3,13 @@
 import math
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
 from .inputs import is_missing
 
-__all__ = ["as_labels"]
+__all__ = ["as_indicator", "as_labels", "as_numbers", "is_indicator"]
 
 
 def as_labels(y, n_rows, name="y"):
@@ -35,11 +37,8 @@ def as_labels(y, n_rows, name="y"):
     column = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
     if len(getattr(column, "shape", ())) == 0:
         raise ValueError(f"{name} should be a 1d array, got an array of shape () instead.")
-    if len(column) != n_rows:
-        raise ValueError(
-            f"X and {name} must have as many rows as each other, but X has {n_rows} and {name} "
-            f"has {len(column)}. Pass one label for each text."
-        )
+    _check_rows(column, n_rows, name)
+    _refuse_sets(column, name)
     column = column_or_1d(_plain_array(column), warn=True)
     for row, value in enumerate(column.tolist()):
         if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
@@ -55,6 +54,15 @@ def as_labels(y, n_rows, name="y"):
     return column
 
 
+def _refuse_sets(column, name):
+    first = column[0] if isinstance(column, np.ndarray) and column.ndim == 1 else None
+    if isinstance(first, (list, tuple, set, frozenset)):
+        raise ValueError(
+            f"{name} must hold one label a row, but row 0 is {first!r}. For several labels a text "
+            "pass an indicator matrix: sklearn.preprocessing.MultiLabelBinarizer makes it."
+        )
+
+
 def _plain_array(column):
     """An ndarray without extension types: categories become values, nullable ones objects."""
     if isinstance(column, np.ndarray):
@@ -64,3 +72,82 @@ def _plain_array(column):
         values[:] = column.to_list()
         return values
     return np.asarray(column)
+
+
+def is_indicator(y):
+    """Whether y has several columns: one 0/1 column for each label that a text may have."""
+    if isinstance(y, (list, tuple)) and len(y) and isinstance(y[0], (list, tuple, np.ndarray)):
+        same = {len(row) if hasattr(row, "__len__") else 0 for row in y}
+        return len(same) == 1 and max(same) > 1 and {v for row in y for v in row} <= {0, 1}
+    shape = getattr(y, "shape", ())
+    return len(shape) == 2 and (shape[1] > 1 or issparse(y))
+
+
+def as_indicator(y, n_rows, name="y"):
+    """Read an indicator matrix: which labels each row has.
+
+    Parameters
+    ----------
+    y : array, sparse matrix or frame of shape (n_rows, n_classes)
+        Of 0 and 1, or False and True.
+    n_rows : int
+    name : str, default="y"
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_classes), int64
+        The columns are the classes: those of a frame, else 0, 1, ...
+    """
+    import pandas as pd
+
+    if isinstance(y, (list, tuple)):
+        y = np.asarray(y)
+    columns = [*y.columns] if hasattr(y, "columns") else range(y.shape[1])
+    if issparse(y):
+        y = y.toarray()
+    elif hasattr(y, "to_numpy"):
+        y = y.to_numpy()
+    _check_rows(y, n_rows, name)
+    values = np.asarray(y)
+    bad = np.argwhere(~np.isin(values, [0, 1]))
+    if len(bad):
+        row, column = bad[0]
+        raise ValueError(
+            f"{name} must hold 0 or 1 in every cell, but row {row}, column "
+            f"{[*columns][column]!r} is {values[row, column]!r}. NaN is neither; pass one column "
+            "for labels of one kind each."
+        )
+    return pd.DataFrame(values.astype(np.int64), columns=columns)
+
+
+def as_numbers(y, n_rows, name="y"):
+    """Read the targets of a regression: finite numbers, one or several a row.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
+    """
+    if hasattr(y, "to_pylist"):
+        y = y.to_pylist()
+    _check_rows(y, n_rows, name)
+    numbers = check_array(
+        y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name=name
+    )
+    bad = np.argwhere(~np.isfinite(numbers))
+    if len(bad):
+        raise ValueError(
+            f"{name} must hold a finite number in every row, but row {bad[0][0]} is "
+            f"{numbers[tuple(bad[0])]} (NaN and infinity are none). Fill or drop such rows first."
+        )
+    if numbers.ndim > 2:
+        raise ValueError(f"{name} must have one or two dimensions, but it has {numbers.ndim}.")
+    return numbers
+
+
+def _check_rows(y, n_rows, name):
+    n = y.shape[0] if hasattr(y, "shape") and len(y.shape) else len(y)
+    if n != n_rows:
+        raise ValueError(
+            f"X and {name} must have as many rows as each other, but X has {n_rows} and {name} "
+            f"has {n}. Pass one target for each text."
+        )

@@ -47,7 +47,7 @@ class Plan:
     max_epochs: int | str
     batch_size: int
     weight_decay: float
-    warmup_ratio: float
+    warmup_ratio: float | None
     freeze: int | str | None
     patience: int | None
     precision: str
@@ -98,15 +98,16 @@ class Outcome:
     """What is told of a fit, beside the model.
 
     ``history`` is a DataFrame with a row an epoch; best epoch and score are None without
-    validation.
+    validation. ``moments`` is the optimizer's state.
     """
 
     history: pd.DataFrame
     best_epoch: int | None
     best_score: float | None
+    moments: dict
 
 
-def fine_tune(model, task, data, plan, validate=None):
+def fine_tune(model, task, data, plan, validate=None, moments=None):
     """Train a model in place.
 
     Parameters
@@ -118,6 +119,8 @@ def fine_tune(model, task, data, plan, validate=None):
     plan : Plan
     validate : callable or None
         Of the model, after each epoch; gives validation loss and score.
+    moments : dict or None
+        State of the optimizer of an earlier call, to go on with.
 
     Returns
     -------
@@ -138,6 +141,7 @@ def fine_tune(model, task, data, plan, validate=None):
         precision=plan.precision,
         n_steps=n_epochs * len(batches),
         warmup_ratio=plan.warmup_ratio,
+        moments=moments,
         device=plan.device,
         max_epochs=n_epochs,
         batch_size=plan.batch_size,
@@ -159,6 +163,7 @@ def fine_tune(model, task, data, plan, validate=None):
     model.eval()
     history = pd.DataFrame(Record.rows(net.history))
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
-    if validation is None:
-        return Outcome(history, None, None)
-    return Outcome(history, validation.best_epoch, float(validation.best_score))
+    best = (None, None)
+    if validation is not None:
+        best = (validation.best_epoch, float(validation.best_score))
+    return Outcome(history, *best, net.optimizer_.state_dict())

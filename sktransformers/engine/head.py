@@ -30,7 +30,7 @@ def start_head(model, task, data, precision):
     spread = getattr(model.config, "initializer_range", 0.02)
     _set(layer, torch.randn(layer.weight.shape, generator=own) * spread, torch.zeros(1))
     rows, merged = _distinct(data)
-    most = max(_ROWS, _ROWS_PER_CLASS * len(np.unique(data.targets)))
+    most = max(_ROWS, _ROWS_PER_CLASS * layer.out_features)
     if len(rows) > most:
         kept = np.sort(np.random.RandomState(0).permutation(len(rows))[:most])
         rows, merged = rows[kept], merged[kept]
@@ -55,8 +55,9 @@ def _distinct(data):
     """
     groups = {}
     for row in range(len(data)):
-        key = (data.examples[row].tobytes(), int(data.targets[row]))
+        key = (data.examples[row].tobytes(), np.asarray(data.targets[row]).tobytes())
         groups.setdefault(key, []).append(row)
     groups = [groups[key] for key in sorted(groups)]
-    merged = np.array([data.weights[group].sum() for group in groups])
+    weights = data.weights if data.weights.ndim == 1 else data.weights.mean(axis=1)
+    merged = np.array([weights[group].sum() for group in groups])
     return np.array([group[0] for group in groups]), merged

@@ -31,19 +31,24 @@ class FineTuningNet(NeuralNet):
     precision : str
     n_steps : int
         Optimisation steps of the whole fit, for the schedule.
-    warmup_ratio : float
-        The share of them in which the learning rate rises.
+    warmup_ratio : float or None
+        The share of them in which the learning rate rises; with None it stays constant.
+    moments : dict or None
+        State of an optimizer to go on with.
     **kwargs
         As skorch's ``NeuralNet`` takes them.
     """
 
-    def __init__(self, module, *, task, frozen, precision, n_steps, warmup_ratio, **kwargs):
+    def __init__(
+        self, module, *, task, frozen, precision, n_steps, warmup_ratio, moments, **kwargs
+    ):
         super().__init__(module, criterion=lambda: task.loss, train_split=None, verbose=0, **kwargs)
         self.task = task
         self.frozen = frozen
         self.precision = precision
         self.n_steps = n_steps
         self.warmup_ratio = warmup_ratio
+        self.moments = moments
 
     def get_default_callbacks(self):
         """None of skorch's: it would print a table, and time what we time ourselves."""
@@ -63,9 +68,14 @@ class FineTuningNet(NeuralNet):
     def initialize_optimizer(self, triggered_directly=None):
         """Make the optimizer, and with it the schedule of its learning rate."""
         super().initialize_optimizer()
-        n_warm = round(self.warmup_ratio * self.n_steps)
+        if self.moments is not None:
+            groups = self.optimizer_.state_dict()["param_groups"]  # as they are set now
+            self.optimizer_.load_state_dict({**self.moments, "param_groups": groups})
+        n_warm = round((self.warmup_ratio or 0.0) * self.n_steps)
 
         def factor(step):
+            if self.warmup_ratio is None:
+                return 1.0
             if step < n_warm:
                 return (step + 1) / n_warm
             return max(0.0, (self.n_steps - step) / max(1, self.n_steps - n_warm))

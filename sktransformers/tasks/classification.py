@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import log_softmax, softmax
 from torch.nn import functional
 
 from .probing import probed_head
@@ -49,7 +50,7 @@ class Classification:
             raise ValueError(
                 f"y must hold labels that the classifier knows, but row {unknown[0]} holds "
                 f"{y[unknown[0]]!r}. It knows {reprlib.repr(self.classes.tolist())}. "
-                "Drop other rows."
+                "Drop such rows, or fit anew on all labels."
             )
         return codes
 
@@ -77,3 +78,15 @@ class Classification:
     def decode(self, outputs):
         """The label with the largest logit."""
         return self.classes[outputs.argmax(axis=1)]
+
+    def probabilities(self, outputs):
+        """Probability of each class; they sum to 1."""
+        return softmax(outputs, axis=1)
+
+    def log_probabilities(self, outputs):
+        """Natural logarithm of each class's probability."""
+        return log_softmax(outputs, axis=1)
+
+    def decisions(self, outputs):
+        """Logits; of two classes their difference."""
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs

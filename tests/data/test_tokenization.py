@@ -85,5 +85,7 @@ def test_strange_texts_are_harmless(minilm):
 
 
 def test_room_for_a_token_is_needed(minilm):
-    with pytest.raises(ValueError, match="beside the 2 special tokens, but max_length=2. Use 3 or more"):
+    with pytest.raises(
+        ValueError, match="beside the 2 special tokens, but max_length=2. Use 3 or more"
+    ):
         tokenise(minilm, Texts(["a"]), 2)

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BertClassifier": ".classifier",
+    "BertRegressor": ".regressor",
     "load": ".persistence",
     "datasets": None,
     "exceptions": None,

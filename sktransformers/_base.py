@@ -3,6 +3,7 @@
 import copy
 
 from sklearn.base import BaseEstimator
+from sklearn.metrics import get_scorer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .data.inputs import as_texts, is_frame
@@ -37,6 +38,12 @@ class TransformerEstimator(BaseEstimator):
             raise ValueError(
                 f"X_val and y_val must come together, but only {given} came. Pass {lacking} too."
             )
+        if sample_weight_val is not None and X_val is None:
+            raise ValueError(
+                "sample_weight_val must come with X_val and y_val, but it came alone. Pass both."
+            )
+        if isinstance(self.scoring, str) and self.scoring != "loss":
+            get_scorer(self.scoring)  # refuses unknown names before any work
         draft = self._draft(keep_learnt=self.warm_start)
         train = draft._read(X, y, sample_weight, reset=True)
         valid = None
@@ -70,30 +77,27 @@ class TransformerEstimator(BaseEstimator):
 
     def _learn(self, train, valid):
         """From rows to a fitted model: the stages of fit."""
-        from .engine.device import prepare
         from .engine.fit import fine_tune, plan_for
-        from .engine.head import start_head
+        from .engine.head import make_ready
         from .engine.seeding import seeded
         from .engine.validation import validator
 
         plan = plan_for(self)
         with seeded(plan.seed, plan.device):
             task = self._make_task(train)
-            head_is_new = self._start(task, train.texts)
             train, valid = train.that_count(), valid and valid.that_count()
             if valid is None and self.early_stopping:
                 train, valid = train.split(
                     self.validation_fraction, plan.seed, task.strata(train.y)
                 )
+            head_is_new = self._start(task, train.texts)
             data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
+            plan = make_ready(self.model_, task, data, plan, head_is_new=head_is_new)
             self.device_, self._precision = plan.device, plan.precision
-            prepare(self.model_, plan.precision, plan.device)
-            if head_is_new:
-                start_head(self.model_, task, data, plan.precision)
             validate = validator(self, task, valid, *valid_data) if valid else None
             outcome = fine_tune(self.model_, task, data, plan, validate)
         self.n_iter_, self.history_ = len(outcome.history), outcome.history
-        if validate is not None:
+        if outcome.best_epoch is not None:
             self.best_epoch_, self.best_score_ = outcome.best_epoch, outcome.best_score
 
     def _start(self, task, texts):
@@ -108,6 +112,7 @@ class TransformerEstimator(BaseEstimator):
             self.model_, self.tokenizer_ = start.model, start.tokenizer
         longest = pretrained.longest_input(self.model_, self.tokenizer_, self.max_length)
         self._reading = {"max_length": longest, "stride": self.stride, "pairs": texts.are_pairs}
+        self._reading["precision"] = self.precision
         return not warm and start.is_pretrained
 
     def _encode(self, task, *sets):
@@ -115,15 +120,16 @@ class TransformerEstimator(BaseEstimator):
         from .data.batching import TrainingData
 
         examples = self._tokenise(*(rows.texts for rows in sets))
+        pad_id = self.tokenizer_.pad_token_id
         return [
             TrainingData(
                 some,
-                task.encode(rows.y),
-                self._weigh(rows),
-                self.tokenizer_.pad_token_id,
+                task.encode(rows.y, name),
+                self._weigh(rows, reference=sets[0]),
+                pad_id,
                 task.collate,
             )
-            for some, rows in zip(examples, sets)
+            for some, rows, name in zip(examples, sets, ("y", "y_val"))
         ]
 
     def _tokenise(self, *sets):

@@ -21,9 +21,8 @@ def one_pass(estimator, X, y, sample_weight, **known):
 
     import pandas as pd
 
-    from .engine.device import prepare
     from .engine.fit import fine_tune, plan_for
-    from .engine.head import start_head
+    from .engine.head import make_ready
     from .engine.seeding import seeded
 
     if estimator.early_stopping:
@@ -42,17 +41,15 @@ def one_pass(estimator, X, y, sample_weight, **known):
     plan = plan_for(draft)
     # Each call has its own stream of dropout; the moments belong to one set of parameters.
     plan = replace(plan, max_epochs=1, warmup_ratio=None, seed=(plan.seed + n_before) % 2**31)
-    kept = getattr(draft, "_moments", None) or {}
+    kept = getattr(estimator, "_moments", {})
     moments = kept.get("state") if kept.get("freeze", ()) == plan.freeze else None
     with seeded(plan.seed, plan.device):
         task = draft._make_task(rows)
         head_is_new = draft._start(task, rows.texts)
         rows.texts.must_be_pairs(draft._reading["pairs"], "X")
         (data,) = draft._encode(task, rows.that_count())
+        plan = make_ready(draft.model_, task, data, plan, head_is_new=head_is_new)
         draft.device_, draft._precision = plan.device, plan.precision
-        prepare(draft.model_, plan.precision, plan.device)
-        if head_is_new:
-            start_head(draft.model_, task, data, plan.precision)
         outcome = fine_tune(draft.model_, task, data, plan, moments=moments)
     draft._moments = {"freeze": plan.freeze, "state": outcome.moments}
     outcome.history.index += n_before

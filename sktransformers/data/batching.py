@@ -116,14 +116,17 @@ class TrainingData(Dataset):
 
     Attributes
     ----------
+    row_targets, row_weights : ndarray of shape (n_rows, ...)
     targets, weights : ndarray of shape (n_examples, ...)
-        Of each example; the weights with mean 1.
+        The same of each example; the weights with mean 1.
     """
 
     def __init__(self, examples, targets, weights, pad_id, collate):
         self.examples = examples
+        self.row_targets = targets
+        self.row_weights = np.ones(examples.n_rows) if weights is None else weights
         self.targets = examples.per_example(targets)
-        self.weights = np.ones(len(examples)) if weights is None else examples.per_example(weights)
+        self.weights = examples.per_example(self.row_weights)
         if examples.rows is not None:
             shares = examples.per_example(1 / examples.windows)
             self.weights = self.weights * shares.reshape(-1, *[1] * (self.weights.ndim - 1))

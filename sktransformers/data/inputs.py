@@ -1,5 +1,6 @@
 """Users' containers become plain lists of texts; every refusal names row, value and remedy."""
 
+import re
 import reprlib
 
 import numpy as np
@@ -7,6 +8,9 @@ import numpy as np
 from .texts import Texts
 
 __all__ = ["as_texts", "is_frame", "is_missing"]
+
+# Lone surrogates are no Unicode text, and the tokenizers library refuses them.
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def is_frame(X):
@@ -78,9 +82,9 @@ def _halves(rows, name):
 
 
 def _all_text(values, name, place):
-    if set(map(type, values)) == {str}:
-        return values
-    return [_as_text(value, row, name, place) for row, value in enumerate(values)]
+    if set(map(type, values)) != {str}:
+        values = [_as_text(value, row, name, place) for row, value in enumerate(values)]
+    return [v if v.isascii() else _SURROGATES.sub("\ufffd", v) for v in values]
 
 
 def _as_text(value, row, name, place):
@@ -107,6 +111,8 @@ def _columns(X, name, most):
             f"{name} must hold one text a row, but a bare {_shown(X)} came. "
             "Put it into a list: [text]."
         )
+    if isinstance(X, np.ma.MaskedArray):
+        raise ValueError(f"{name} must not be a masked array. Pass {name}.compressed() or a list.")
     if is_frame(X):
         return _columns_of_frame(X, name, most)
     if isinstance(X, (list, tuple)):

@@ -39,6 +39,7 @@ class Rows:
                 f"{name} must hold at least one weight above zero, but all {len(texts)} are zero. "
                 "Drop it, or give some row a weight."
             )
+        weights = weights / weights.max()  # sums of very large ones would overflow
         return cls(texts, y, weights / weights.mean())
 
     def __len__(self):

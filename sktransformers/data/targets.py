@@ -34,8 +34,17 @@ def as_labels(y, n_rows, name="y"):
         raise ValueError(
             f"{name} must hold one label a row, but the bare string {y!r} came. Pass a list."
         )
+    if hasattr(y, "__array__") and not hasattr(y, "shape"):
+        y = np.asarray(y)
+    if not isinstance(y, (list, tuple)) and not hasattr(y, "shape"):
+        raise ValueError(
+            f"{name} should be a 1d array, list or Series of labels, but a {type(y).__name__} "
+            "came. Pass list(...) of the labels."
+        )
     column = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
-    if len(getattr(column, "shape", ())) == 0:
+    if isinstance(y, np.ma.MaskedArray):
+        raise ValueError(f"{name} must not be a masked array. Drop masked rows, and pass a list.")
+    if len(column.shape) == 0:
         raise ValueError(f"{name} should be a 1d array, got an array of shape () instead.")
     _check_rows(column, n_rows, name)
     _refuse_sets(column, name)
@@ -46,12 +55,28 @@ def as_labels(y, n_rows, name="y"):
                 f"{name} must hold a label in every row, but row {row} is {value!r} "
                 f"({type(value).__name__}). Fill or drop rows without a label first."
             )
+    if column.dtype.kind == "T":
+        column = column.astype(object)
     if column.dtype == object:
         # Only now: np.asarray(["a", nan]) would have made a class called 'nan'. Texts stay objects.
         narrowed = np.asarray(column.tolist())
         if narrowed.dtype.kind in "biuf":
-            return narrowed
+            column = narrowed
+    if column.dtype.kind not in "biufUO" or (
+        column.dtype.itemsize > 8 and column.dtype.kind == "f"
+    ):
+        raise ValueError(_unknown_kind(name, column.dtype))
+    for value in column if column.dtype == object else ():
+        if not isinstance(value, (str, int, float, bool, np.generic)):
+            raise ValueError(_unknown_kind(name, type(value).__name__))
     return column
+
+
+def _unknown_kind(name, came):
+    return (
+        f"Unknown label type: {name} must hold str, int, bool or whole float labels, but {came} "
+        "came. Turn labels into strings: [str(label) for label in y]."
+    )
 
 
 def _refuse_sets(column, name):
@@ -129,6 +154,8 @@ def as_numbers(y, n_rows, name="y"):
     """
     if hasattr(y, "to_pylist"):
         y = y.to_pylist()
+    if hasattr(y, "__array__") and not hasattr(y, "shape"):
+        y = np.asarray(y)
     _check_rows(y, n_rows, name)
     numbers = check_array(
         y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name=name

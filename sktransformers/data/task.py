@@ -23,7 +23,7 @@ class Task(Protocol):
     def config(self) -> dict[str, Any]:
         """What ``from_pretrained`` needs to make the head: ``num_labels`` and the like."""
 
-    def encode(self, y: np.ndarray) -> np.ndarray:
+    def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """Targets, one a row, in a form that can be collated."""
 
     def strata(self, y: np.ndarray) -> np.ndarray | None:

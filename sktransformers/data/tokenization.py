@@ -4,7 +4,6 @@ A tokenizer shared by threads, one of which changes its padding or truncation, r
 shapes in silence. So it is never asked for either.
 """
 
-import re
 from dataclasses import dataclass
 
 from .examples import Examples
@@ -18,8 +17,6 @@ _CHUNK = 1024
 # word, only that word's pieces change: at most 100 of them in WordPiece (longer words are one
 # unknown piece), and fewer in the other schemes.
 _MARGIN = 256
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ def _pieces(tokenizer, texts, needed):
     """Piece ids of each text; of a very long one, more than the number needed and not all."""
     if needed is None:
         return _encode(tokenizer, texts)
-    short = 16 * needed
+    short = max(16 * needed, 8 * (needed + _MARGIN))
     heads = [text if len(text) <= short else text[: _cut(text, short)] for text in texts]
     ids = _encode(tokenizer, heads)
     for row, text in enumerate(texts):
@@ -165,8 +162,6 @@ def _cut(text, size):
 
 
 def _encode(tokenizer, texts):
-    # Lone surrogates are no Unicode text: the tokenizers library refuses them.
-    texts = [t if t.isascii() else _SURROGATES.sub("\ufffd", t) for t in texts]
     return tokenizer(
         texts,
         add_special_tokens=False,

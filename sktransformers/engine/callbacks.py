@@ -25,6 +25,11 @@ def refuse_unsuitable(callbacks):
     for item in callbacks or []:
         callback = item[1] if isinstance(item, (tuple, list)) else item
         kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                f"callbacks must hold skorch callbacks, but {callback!r} ({kind.__name__}) came. "
+                "Use those of skorch.callbacks, or a subclass of its Callback."
+            )
         for name in (cls.__name__ for cls in kind.__mro__):
             if name in _REFUSED:
                 raise ValueError(
@@ -102,7 +107,7 @@ class Validation(Callback):
         net.history.record("valid_loss", loss)
         net.history.record("valid_score", score)
         self._epoch += 1
-        if self._epoch == 1 or score > self.best_score:
+        if self._epoch == 1 or math.isnan(self.best_score) or score > self.best_score:
             self.best_epoch, self.best_score = self._epoch, score
             if self.patience is not None:
                 self._best_weights = {

@@ -6,7 +6,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["FullPrecisionLinear", "autocast", "choose_device", "choose_precision", "prepare"]
+__all__ = [
+    "FullPrecisionLinear",
+    "autocast",
+    "choose_device",
+    "choose_precision",
+    "output_layer",
+    "prepare",
+]
 
 _LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -30,7 +37,7 @@ def choose_device(device):
                 return name
         return "cpu"
     try:
-        torch.empty(0, device=torch.device(device))
+        torch.zeros(1, device=torch.device(device)).item()  # "meta" would take anything
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
@@ -53,9 +60,14 @@ def choose_precision(precision, device):
     -------
     str
     """
+    kind = torch.device(device).type
+    if precision == "float64" and kind == "mps":
+        raise ValueError(
+            "precision must be one that the device has, but 'mps' has no float64. Use "
+            "precision='float32', or device='cpu'."
+        )
     if precision != "auto":
         return precision
-    kind = torch.device(device).type
     if kind == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
     if kind == "cpu":
@@ -95,7 +107,13 @@ def output_layer(model):
     if embeddings is not None:
         return embeddings
     inside = set(model.base_model.modules())
-    return [m for m in model.modules() if isinstance(m, nn.Linear) and m not in inside][-1]
+    outside = [m for m in model.modules() if isinstance(m, nn.Linear) and m not in inside]
+    if not outside:
+        raise ValueError(
+            f"model must end in a linear layer outside its encoder, but {type(model).__name__} has "
+            "none. Use a model of another family."
+        )
+    return outside[-1]
 
 
 def prepare(model, precision, device):

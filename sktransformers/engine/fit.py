@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.data import DataLoader
@@ -10,6 +11,7 @@ from ..data.batching import LengthBatches
 from .callbacks import Progress, Record, Validation, refuse_unsuitable
 from .device import choose_device, choose_precision
 from .freezing import freeze_layers
+from .infer import infer
 from .net import FineTuningNet
 from .seeding import draw_seed
 
@@ -34,6 +36,12 @@ _OURS = {
     "callbacks": "callbacks",
     "verbose": "verbose",
     "warm_start": "warm_start",
+    "task": "the kind of estimator",
+    "frozen": "freeze",
+    "precision": "precision",
+    "n_steps": "max_epochs",
+    "warmup_ratio": "warmup_ratio",
+    "moments": "partial_fit",
     "optimizer__lr": "learning_rate",
     "optimizer__weight_decay": "weight_decay",
 }
@@ -51,6 +59,7 @@ class Plan:
     freeze: int | str | None
     patience: int | None
     precision: str
+    may_fall_back: bool
     device: str
     callbacks: list
     net_params: dict
@@ -69,8 +78,8 @@ def plan_for(estimator):
     """Resolve an estimator's parameters; what cannot be done is refused before any work."""
     refuse_unsuitable(estimator.callbacks)
     for name in estimator.net_params or {}:
-        ours = _OURS.get(name) or (name.count("__") and _OURS.get(name.split("__")[0]))
-        if ours and not name.startswith("callbacks__"):
+        ours = _OURS.get(name) or _OURS.get(str(name).split("__")[0])
+        if ours:
             raise ValueError(
                 f"net_params must not hold {name!r}, which is decided by {ours}. Remove it from "
                 "net_params."
@@ -85,6 +94,7 @@ def plan_for(estimator):
         freeze=estimator.freeze,
         patience=estimator.n_iter_no_change if estimator.early_stopping else None,
         precision=choose_precision(estimator.precision, device),
+        may_fall_back=estimator.precision == "auto",
         device=device,
         callbacks=list(estimator.callbacks or []),
         net_params=dict(estimator.net_params or {}),
@@ -130,9 +140,10 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     batches = LengthBatches(data.examples.lengths, plan.batch_size, plan.seed)
     validation = None if validate is None else Validation(validate, plan.patience)
     progress = Progress(n_epochs, len(batches)) if plan.verbose else None
-    own = {"record": Record(), "validation": validation, "progress": progress}
+    own = {"_record": Record(), "_validation": validation, "_progress": progress}
     settings = {"optimizer": torch.optim.AdamW, **plan.net_params}
-    if settings["optimizer"] is torch.optim.AdamW:
+    foreach = settings.get("optimizer__foreach")
+    if settings["optimizer"] is torch.optim.AdamW and not foreach:
         settings = {"optimizer__fused": model.device.type in ("cpu", "cuda"), **settings}
     net = FineTuningNet(
         model,
@@ -161,9 +172,21 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     model.zero_grad(set_to_none=True)
     model.requires_grad_(True)
     model.eval()
-    history = pd.DataFrame(Record.rows(net.history))
+    _check_outputs(model, task, data, plan)
+    history = pd.DataFrame(Record.rows(net.history), columns=Record.columns)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     best = (None, None)
-    if validation is not None:
+    if validation is not None and validation.best_epoch:
         best = (validation.best_epoch, float(validation.best_score))
     return Outcome(history, *best, net.optimizer_.state_dict())
+
+
+def _check_outputs(model, task, data, plan):
+    """Look at what the last step left: its loss was finite before it, not after."""
+    some = data.examples.take(range(min(len(data), plan.batch_size)))
+    outputs = infer(model, task, some, precision=plan.precision, pad_id=data.pad_id)
+    if not np.isfinite(outputs).all():
+        raise FloatingPointError(
+            "The model's outputs must stay finite, but after the last step they are not. Use a "
+            "smaller learning_rate, or precision='float32'."
+        )

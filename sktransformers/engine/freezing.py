@@ -32,32 +32,43 @@ def freeze_layers(model, freeze):
 
 
 def _lowest(encoder, n):
-    config = encoder.config
-    layers = next(
-        (
-            (name, module)
-            for name, module in encoder.named_modules()
-            if isinstance(module, nn.ModuleList) and len(module) == config.num_hidden_layers
-        ),
-        None,
-    )
-    if layers is None or getattr(config, "num_hidden_groups", None) is not None:
+    """The embeddings and the n lowest layers of an encoder."""
+    stacks = [
+        (name, module)
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == encoder.config.num_hidden_layers
+    ]
+    if len(stacks) != 1 or getattr(encoder.config, "num_hidden_groups", None) is not None:
         raise ValueError(
-            f"freeze={n} needs a model whose layers have weights of their own, but "
-            f"{config.model_type!r} shares them. Use freeze='backbone' or freeze=None."
+            f"freeze={n} needs a model with one list of layers that have weights of their own, but "
+            f"{encoder.config.model_type!r} shares or scatters them. Use freeze='backbone' or "
+            "freeze=None."
         )
-    name, stack = layers
+    ((path, stack),) = stacks
     if n > len(stack):
         raise ValueError(
             f"freeze must be at most the model's {len(stack)} layers, but freeze={n} came. "
             "Use freeze='backbone' to train the head alone."
         )
-    below = []
-    for path, module in encoder.named_modules():
-        if path == name:
-            break
-        holds_stack = path == "" or name.startswith(path + ".")
-        inside_chosen = any(path.startswith(chosen + ".") for chosen, _ in below)
-        if not holds_stack and not inside_chosen:
-            below.append((path, module))
-    return [module for _, module in below] + list(stack[:n])
+    above = {id(m) for layer in stack[n:] for m in layer.modules()}
+    return list(stack[:n]) + [
+        module
+        for name, module in encoder.named_modules()
+        if id(module) not in above and not path.startswith(name) and _feeds(encoder, name, path)
+    ]
+
+
+def _feeds(encoder, name, stack):
+    """Whether a module works before or beside the stack of layers, not after it.
+
+    What is registered first runs first. Relative positions, and the norm of theirs that DeBERTa
+    has beside its layers, are read by every layer.
+    """
+    names = [n for n, _ in encoder.named_modules()]
+    if names.index(name) < names.index(stack):
+        return True
+    module = encoder.get_submodule(name)
+    beside, _, _ = stack.rpartition(".")
+    holder = encoder.get_submodule(beside)
+    reads_positions = hasattr(holder, "rel_embeddings") and name == f"{beside}.LayerNorm"
+    return isinstance(module, nn.Embedding) or reads_positions

@@ -16,6 +16,7 @@ from .device import autocast
 __all__ = ["FineTuningNet"]
 
 _LARGEST_NORM = 1.0
+_HEAD_FASTER = 10.0
 
 
 class FineTuningNet(NeuralNet):
@@ -55,15 +56,24 @@ class FineTuningNet(NeuralNet):
         return []
 
     def get_params_for_optimizer(self, prefix, named_parameters):
-        """Leave biases and the scales of layer norms out of weight decay, as BERT was trained."""
+        """Group parameters: a head learns faster, and only matrices decay.
+
+        A head is far from where it will be, the encoder is near. Biases and the scales of layer
+        norms are left out of weight decay, as BERT was trained.
+        """
         learnt = [(name, p) for name, p in named_parameters if p.requires_grad]
         (groups,), kwargs = super().get_params_for_optimizer(prefix, learnt)
-        decayed = [dict(g, params=[p for p in g["params"] if p.ndim > 1]) for g in groups]
-        exempt = [
-            dict(g, params=[p for p in g["params"] if p.ndim <= 1], weight_decay=0.0)
-            for g in groups
-        ]
-        return ([g for g in decayed + exempt if g["params"]],), kwargs
+        encoder = {id(p) for p in self.module_.base_model.parameters()}
+        finer = []
+        for group in groups:
+            for in_encoder in (True, False):
+                members = [p for p in group["params"] if (id(p) in encoder) == in_encoder]
+                faster = {} if in_encoder else {"lr": kwargs["lr"] * _HEAD_FASTER}
+                decayed = [p for p in members if p.ndim > 1]
+                exempt = [p for p in members if p.ndim <= 1]
+                finer.append({**group, "params": decayed, **faster})
+                finer.append({**group, "params": exempt, "weight_decay": 0.0, **faster})
+        return ([group for group in finer if group["params"]],), kwargs
 
     def initialize_optimizer(self, triggered_directly=None):
         """Make the optimizer, and with it the schedule of its learning rate."""
@@ -109,7 +119,10 @@ class FineTuningNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Forward and backward of one batch."""
         self._set_training(True)
-        inputs, labels, weights = to_device(batch, self.device)
+        inputs, labels, weights = batch
+        dtype = self.module_.dtype  # cast here: not every device has float64
+        labels = labels.to(dtype) if labels.is_floating_point() else labels
+        inputs, labels, weights = to_device((inputs, labels, weights.to(dtype)), self.device)
         with autocast(self.precision, self.device):
             outputs = self.task.forward(self.module_, inputs)
         loss = self.task.loss(outputs, labels, weights)

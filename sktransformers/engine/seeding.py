@@ -20,14 +20,32 @@ def draw_seed(random_state):
 
 @contextmanager
 def seeded(seed, device):
-    """Run a block with torch's generators at ``seed``; put their states back after."""
-    kind = torch.device(device).type
-    with (
-        _ONE_AT_A_TIME,
-        torch.random.fork_rng(
-            devices=[torch.device(device).index or 0] if kind in ("cuda", "xpu") else [],
-            device_type=kind if kind in ("cuda", "xpu") else "cuda",
-        ),
-    ):
-        torch.manual_seed(seed)
-        yield
+    """Run a block with the CPU's and the device's generator at ``seed``; put their states back.
+
+    Gradients are on in it, whatever modes the caller has set.
+    """
+    with _ONE_AT_A_TIME, torch.inference_mode(False), torch.enable_grad():
+        generators = [torch.default_generator, *_generator_of(torch.device(device))]
+        states = [generator.get_state() for generator in generators]
+        for generator in generators:
+            generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            for generator, state in zip(generators, states):
+                generator.set_state(state)
+
+
+def _generator_of(device):
+    """The default generator of an accelerator, in a list; of a CPU none."""
+    if device.type == "mps":
+        return [torch.mps._get_default_mps_generator()]
+    if device.type in ("cuda", "xpu"):
+        module = getattr(torch, device.type)
+        module.init()
+        return [
+            module.default_generators[
+                module.current_device() if device.index is None else device.index
+            ]
+        ]
+    return []

@@ -27,10 +27,9 @@ def validator(estimator, task, rows, data):
     callable
         Of the model in eval mode: validation loss and score, larger is better.
     """
-    score = _scorer(estimator, rows)
-    labels = task.collate(task.encode(rows.y))
-    weights = estimator._weigh(rows)
-    weights = torch.ones(len(rows)) if weights is None else torch.from_numpy(weights)
+    given = rows.texts.as_list()
+    score = _scorer(estimator, given, rows)
+    labels, weights = task.collate(data.row_targets), torch.from_numpy(data.row_weights)
 
     def validate(model):
         outputs = infer(
@@ -40,16 +39,16 @@ def validator(estimator, task, rows, data):
         if estimator.scoring == "loss":
             return loss, -loss
         seen = object.__new__(type(estimator))
-        # An estimator that has already seen X: all its verbs start from these outputs.
-        vars(seen).update(vars(estimator), model_=model, _outputs=lambda X: outputs)
+        # An estimator that has already seen these rows: its verbs start from their outputs.
+        vars(seen).update(vars(estimator), model_=model)
+        seen._outputs = lambda X: outputs if X is given else type(seen)._outputs(seen, X)
         return loss, float(score(seen))
 
     return validate
 
 
-def _scorer(estimator, rows):
+def _scorer(estimator, X, rows):
     """The score of an estimator on the rows, as ``scoring`` asks for it."""
-    X = rows.texts.as_list()
     weighted = {} if rows.weights is None else {"sample_weight": rows.weights}
     if estimator.scoring is None:
         return lambda seen: seen.score(X, rows.y, **weighted)

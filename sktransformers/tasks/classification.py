@@ -42,15 +42,16 @@ class Classification:
             "problem_type": "single_label_classification",
         }
 
-    def encode(self, y):
+    def encode(self, y, name="y"):
         """Each label's position in ``classes``; unknown labels are refused."""
-        codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
-        unknown = np.flatnonzero(self.classes[codes] != y)
-        if len(unknown):
+        places = {label: code for code, label in enumerate(self.classes.tolist())}
+        codes = np.array([places.get(label, -1) for label in y.tolist()], dtype=np.int64)
+        if (codes < 0).any():
+            row = int((codes < 0).argmax())
             raise ValueError(
-                f"y must hold labels that the classifier knows, but row {unknown[0]} holds "
-                f"{y[unknown[0]]!r}. It knows {reprlib.repr(self.classes.tolist())}. "
-                "Drop such rows, or fit anew on all labels."
+                f"{name} must hold labels that the classifier knows, but row {row} holds "
+                f"{y.tolist()[row]!r}. It knows {reprlib.repr(self.classes.tolist())}. Drop such "
+                "rows, or fit anew on all labels."
             )
         return codes
 

@@ -41,14 +41,14 @@ class MultiLabel:
             "problem_type": "multi_label_classification",
         }
 
-    def encode(self, y):
+    def encode(self, y, name="y"):
         """The indicator matrix; other columns than those of fit are refused."""
         if not np.array_equal(y.columns.to_numpy(), self.classes):
             raise ValueError(
-                f"y must have the columns {self.classes.tolist()}, as in fit, but it has "
+                f"{name} must have the columns {self.classes.tolist()}, as in fit, but it has "
                 f"{y.columns.tolist()}. Pass the same columns in the same order."
             )
-        return y.to_numpy(dtype=np.float32)
+        return y.to_numpy(dtype=np.float32, copy=True)
 
     def strata(self, y):
         """Validation rows are chosen at random."""

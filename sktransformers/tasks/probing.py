@@ -1,4 +1,4 @@
-"""A head that starts from what the pretrained encoder already tells apart.
+"""A classification head that starts from what the pretrained encoder already tells apart.
 
 A head drawn at random has to be learnt first, and with ten rows for each of 77 classes there are
 no steps left after that: fine-tuning then loses to logistic regression on frozen vectors. A head
@@ -13,12 +13,11 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 
-__all__ = ["probed_head", "ridge_head"]
+__all__ = ["probed_head"]
 
 _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # C of the regression, for standardised features
-_PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)  # of the ridge regression, likewise
 _FOLDS = 3
 _DROPOUT = 0.1  # what the heads of BERT and its like drop in training
 _RAREST = 1e-6  # the probability of a class that a fold has not seen
@@ -73,46 +72,6 @@ def probed_head(features, targets, weights, n_classes):
     scale = 1.0 if surplus(1.0) >= 0 else brentq(surplus, 0.0, 1.0, xtol=1e-4)
     weight = coef * scale / spread
     return weight, intercept * scale - weight @ mean
-
-
-def ridge_head(features, targets, weights):
-    """Fit a ridge regression, its penalty chosen by squared error on unseen rows.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_rows, n_features)
-    targets : ndarray of shape (n_rows, n_outputs)
-        Standardised.
-    weights : ndarray of shape (n_rows,)
-
-    Returns
-    -------
-    (weight, bias) or None
-        Arrays of shape (n_outputs, n_features) and (n_outputs,). None where it explains nothing.
-    """
-    if len(targets) < 2 * _FOLDS:
-        return None
-    weights = weights / weights.mean()
-    mean = np.average(features, axis=0, weights=weights)
-    spread = _spread(features, mean, weights)
-    standard = (features - mean) / spread
-    fold = _folds(np.zeros(len(targets), dtype=int))
-
-    def error(penalty):
-        unseen = np.empty_like(targets)
-        for k in range(_FOLDS):
-            train, test = fold != k, fold == k
-            ridge = Ridge(penalty).fit(standard[train], targets[train], weights[train])
-            unseen[test] = ridge.predict(standard[test]).reshape(unseen[test].shape)
-        return np.average((unseen - targets) ** 2, axis=0, weights=weights).mean()
-
-    errors = {penalty: error(penalty) for penalty in _PENALTIES}
-    penalty = min(errors, key=errors.get)
-    if errors[penalty] >= np.average(targets**2, axis=0, weights=weights).mean():
-        return None
-    ridge = Ridge(penalty).fit(standard, targets, weights)
-    weight = ridge.coef_.reshape(targets.shape[1], -1) / spread
-    return weight, ridge.intercept_ - weight @ mean
 
 
 def _spread(features, mean, weights):

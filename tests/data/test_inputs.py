@@ -35,7 +35,7 @@ def test_every_container_gives_the_same_texts(make):
 
 
 def test_strange_texts_are_kept():
-    assert as_texts(TEXTS) == Texts(TEXTS)
+    assert as_texts(TEXTS) == Texts([*TEXTS[:4], "e\u0301\ufffd"])
 
 
 def test_one_long_text_does_not_widen_the_others():
@@ -122,3 +122,42 @@ def test_frames_and_missing_values_are_told_apart():
         False,
         False,
     ]
+
+
+PAIRS = [("one", "other"), ("", "\U0001f600"), ("a b", "c")]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        tuple,
+        lambda p: [list(pair) for pair in p],
+        lambda p: np.array(p, dtype=object),
+        lambda p: pd.DataFrame(p, columns=["a", "b"]),
+        lambda p: pl.DataFrame(p, schema=["a", "b"], orient="row"),
+        lambda p: pd.Series(p),
+    ],
+)
+def test_every_container_of_pairs_gives_the_same(make):
+    assert as_texts(make(PAIRS), pairs=True) == Texts(
+        ["one", "", "a b"], ["other", "\U0001f600", "c"]
+    )
+
+
+def test_bad_pairs_are_named():
+    with pytest.raises(ValueError, match=r"two texts in every row, as in row 0, but row 1 is 'b'"):
+        as_texts([("a", "b"), "b"], pairs=True)
+    with pytest.raises(ValueError, match=r"but row 1 is \('a', 'b', 'c'\)"):
+        as_texts([("a", "b"), ("a", "b", "c")], pairs=True)
+    with pytest.raises(ValueError, match="row 1's second text is None.*Fill or drop"):
+        as_texts([("a", "b"), ("a", None)], pairs=True)
+    with pytest.raises(ValueError, match="one column, or two for pairs, of texts, but it has 3"):
+        as_texts(pd.DataFrame({"a": ["x"], "b": ["y"], "c": ["z"]}), pairs=True)
+    with pytest.raises(ValueError, match="row 0 is .*join tokens"):
+        as_texts([("a", "b")])
+
+
+def test_masked_arrays_are_refused():
+    with pytest.raises(ValueError, match="must not be a masked array"):
+        as_texts(np.ma.array(["a", "b"], mask=[0, 1]))

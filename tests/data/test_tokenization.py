@@ -1,5 +1,4 @@
-import re
-
+import numpy as np
 import pytest
 from conftest import make_texts
 
@@ -77,11 +76,11 @@ def test_ten_megabytes_cost_what_is_read(minilm):
 
 
 def test_strange_texts_are_harmless(minilm):
-    texts = ["", " ", "\x00\x01", "\u200b", "\ud800 lone", "\U0001f600", "\u0639\u0631\u0628\u064a"]
+    texts = ["", " ", "\x00\x01", "\u200b", "\ufffd lone", "\U0001f600", "\u0639\u0631\u0628\u064a"]
     examples, _ = tokenise(minilm, Texts(texts), 16)
     assert len(examples) == len(texts)
     assert examples[0].tolist() == [101, 102]
-    assert examples[4].tolist() == whole(minilm, re.sub("\ud800", "\ufffd", "\ud800 lone"))
+    assert examples[4].tolist() == whole(minilm, texts[4])
 
 
 def test_room_for_a_token_is_needed(minilm):
@@ -89,3 +88,68 @@ def test_room_for_a_token_is_needed(minilm):
         ValueError, match="beside the 2 special tokens, but max_length=2. Use 3 or more"
     ):
         tokenise(minilm, Texts(["a"]), 2)
+
+
+@pytest.mark.parametrize("kind", ["tiny_bert", "tiny_roberta"])
+def test_pairs_are_as_the_tokenizer_writes_them(kind, request):
+    tokenizer = load_tokenizer(request.getfixturevalue(kind))
+    first, second = make_texts(20)[0], make_texts(20, seed=1)[0]
+    examples, n_cut = tokenise(tokenizer, Texts(first, second), 66)
+    assert n_cut == 0
+    for row in range(20):
+        expected = tokenizer(first[row], second[row])
+        assert examples[row].tolist() == expected["input_ids"]
+        if "token_type_ids" in tokenizer.model_input_names:
+            assert examples.second[row] == expected["token_type_ids"].index(1)
+    assert (examples.second is None) == (kind == "tiny_roberta")
+
+
+@pytest.mark.parametrize(
+    ("n_first", "n_second", "kept"),
+    [(3, 3, (3, 3)), (9, 3, (9, 3)), (20, 3, (10, 3)), (3, 20, (3, 10)), (20, 20, (7, 6))],
+)
+def test_of_a_pair_the_longer_text_is_cut_first(minilm, n_first, n_second, kept):
+    texts = Texts(["a " * n_first], ["b " * n_second])
+    examples, n_cut = tokenise(minilm, texts, 16)
+    a, b = whole(minilm, "a")[1], whole(minilm, "b")[1]
+    assert examples[0].tolist() == [101, *[a] * kept[0], 102, *[b] * kept[1], 102]
+    assert n_cut == (kept != (n_first, n_second))
+
+
+def test_windows_cover_a_text_and_overlap(minilm):
+    text = " ".join(f"{i}" for i in range(100, 150))  # one piece a word
+    examples, n_cut = tokenise(minilm, Texts([text, "short", ""]), 12, stride=4)
+    assert n_cut == 0
+    pieces = whole(minilm, text)[1:-1]
+    windows = [examples[i].tolist() for i in np.flatnonzero(examples.rows == 0)]
+    assert all(w[0] == 101 and w[-1] == 102 and len(w) == 12 for w in windows)
+    assert [w[1:-1] for w in windows] == [pieces[s : s + 10] for s in (*range(0, 40, 6), 40)]
+    assert examples.rows.tolist() == [0] * len(windows) + [1, 2]
+    assert examples.windows.tolist() == [len(windows), 1, 1]
+    assert examples.mean_per_row(np.arange(len(examples))[:, None]).ravel().tolist() == [
+        (len(windows) - 1) / 2,
+        len(windows),
+        len(windows) + 1,
+    ]
+
+
+def test_of_pairs_the_second_text_is_windowed(minilm):
+    texts = Texts(["a " * 30, "a"], ["b " * 30, "b"])
+    examples, n_cut = tokenise(minilm, texts, 23, stride=2)
+    assert n_cut == 1  # the first text of the first row, to half of the room
+    assert examples.rows.tolist() == [0, 0, 0, 0, 1]
+    assert examples.second.tolist() == [12, 12, 12, 12, 3]
+    assert all(len(examples[i]) == 23 for i in range(4))
+
+
+def test_a_stride_as_long_as_a_window_is_refused(minilm):
+    with pytest.raises(
+        ValueError, match="smaller than what a window holds, which is 10 .*stride=10"
+    ):
+        tokenise(minilm, Texts(["a"]), 12, stride=10)
+
+
+def test_chunks_count_rows_on(minilm, monkeypatch):
+    monkeypatch.setattr("sktransformers.data.tokenization._CHUNK", 2)
+    examples, _ = tokenise(minilm, Texts(["a " * 20, "b", "c " * 20, "d", "e"]), 12, stride=2)
+    assert examples.rows.tolist() == [0, 0, 0, 1, 2, 2, 2, 3, 4]

@@ -1,0 +1,184 @@
+"""Any number of labels for each text, and rows that come in parts."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from conftest import ANIMALS, COLOURS, make_texts
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from sktransformers import BertClassifier, load
+
+X, Y = make_texts(64)
+NEW, NEW_Y = make_texts(60, seed=1)
+WANTED = ["cat", "dog", "red"]
+INDICATOR = np.array([[word in text.split() for word in WANTED] for text in X]).astype(int)
+
+
+@pytest.fixture
+def make(tiny_bert):
+    settings = {
+        "max_epochs": 12,
+        "learning_rate": 3e-3,
+        "batch_size": 16,
+        "precision": "float32",
+        "device": "cpu",
+        "random_state": 0,
+    }
+    return lambda **params: BertClassifier(tiny_bert, **{**settings, **params})
+
+
+def test_labels_are_learnt_each_for_itself(make):
+    words = np.array(ANIMALS[:4] + COLOURS[:4])
+    rng = np.random.RandomState(0)
+    texts = [" ".join(rng.choice(words, 4)) for _ in range(300)]
+    y = np.array([[w in t.split() for w in WANTED] for t in texts]).astype(int)
+    fitted = make(max_epochs=20).fit(texts[:250], y[:250])
+    predicted = fitted.predict(texts[250:])
+    assert predicted.shape == (50, 3)
+    assert set(np.unique(predicted)) <= {0, 1}
+    assert f1_score(y[250:], predicted, average="micro") > 0.8
+    probabilities = fitted.predict_proba(texts[250:])
+    assert ((probabilities > 0.5) == predicted).all()
+    np.testing.assert_allclose(np.exp(fitted.predict_log_proba(texts[250:])), probabilities)
+    assert ((fitted.decision_function(texts[250:]) > 0) == predicted).all()
+    assert fitted.score(texts[250:], y[250:]) == accuracy_score(y[250:], predicted)
+    assert fitted.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        scipy.sparse.csr_matrix,
+        scipy.sparse.coo_array,
+        lambda y: y.astype(bool),
+        lambda y: y.tolist(),
+        lambda y: y.astype(float),
+        lambda y: pd.DataFrame(y, columns=WANTED),
+    ],
+)
+def test_containers_of_indicators_change_no_bit(make, kind, tmp_path):
+    expected = make(max_epochs=1).fit(X, INDICATOR).predict_proba(NEW)
+    fitted = make(max_epochs=1).fit(X, kind(INDICATOR))
+    np.testing.assert_array_equal(fitted.predict_proba(NEW), expected)
+    fitted.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(NEW), expected)
+    assert again.classes_.tolist() == fitted.classes_.tolist()
+
+
+def test_columns_of_a_frame_name_the_classes(make):
+    frame = pd.DataFrame(INDICATOR, columns=WANTED)
+    fitted = make(max_epochs=2).fit(X, frame, X_val=X, y_val=frame)
+    assert fitted.classes_.tolist() == WANTED
+    assert fitted.history_["valid_score"].iloc[-1] == fitted.score(X, frame)
+    with pytest.raises(ValueError, match=r"y_val must have the columns \['cat', 'dog', 'red'\]"):
+        make().fit(X, frame, X_val=X, y_val=frame[["dog", "cat", "red"]])
+
+
+def test_sklearns_tools_for_several_labels(make):
+    predicted = cross_val_predict(make(max_epochs=1), X, INDICATOR, cv=2)
+    assert predicted.shape == INDICATOR.shape
+    search = GridSearchCV(make(max_epochs=1), {"batch_size": [8]}, cv=2, scoring="f1_micro")
+    assert search.fit(X, INDICATOR).best_score_ >= 0
+    early = make(early_stopping=True, scoring="f1_micro").fit(X, INDICATOR)
+    assert early.best_epoch_ >= 1
+
+
+def test_class_weights_weigh_columns(make):
+    frame = pd.DataFrame(INDICATOR, columns=WANTED)
+    plain = make(max_epochs=3).fit(X, frame).predict_proba(NEW)
+    even = make(max_epochs=3, class_weight=dict.fromkeys(WANTED, 2.0)).fit(X, frame)
+    np.testing.assert_allclose(even.predict_proba(NEW), plain, atol=1e-6)
+    balanced = make(max_epochs=3, class_weight="balanced").fit(X, frame).predict_proba(NEW)
+    assert (balanced.mean(0) > plain.mean(0) + 0.1).all()  # 0s are far more frequent than 1s
+
+
+def test_sets_of_labels_and_other_numbers_are_refused(make):
+    with pytest.raises(ValueError, match=r"row 0 is \['a'\].*MultiLabelBinarizer"):
+        make().fit(X, [["a"], ["a", "b"]] * 32)
+    with pytest.raises(ValueError, match=r"row 0 is \('a', 'b'\).*MultiLabelBinarizer"):
+        make().fit(["x", "y"], [("a", "b"), ("b",)])
+    bad = INDICATOR.copy()
+    bad[3, 1] = 2
+    with pytest.raises(ValueError, match="0 or 1 in every cell, but row 3, column 1 is .*2"):
+        make().fit(X, bad)
+    made = MultiLabelBinarizer().fit_transform([("a", "b"), ("b",)] * 32)
+    assert make(max_epochs=1).fit(X, made).predict(NEW).shape == (60, 2)
+
+
+CLASSES = ["animals", "colours"]
+
+
+def in_parts(estimator, n_passes=8, size=16, **params):
+    for _ in range(n_passes):
+        for start in range(0, 64, size):
+            part = slice(start, start + size)
+            estimator.partial_fit(X[part], Y[part], classes=CLASSES, **params)
+    return estimator
+
+
+def test_parts_are_learnt(make):
+    fitted = in_parts(make(learning_rate=1e-3))
+    assert fitted.score(NEW, NEW_Y) > 0.85
+    assert fitted.n_iter_ == 32
+    assert fitted.history_.index.tolist() == list(range(1, 33))
+    assert (fitted.history_["learning_rate"] == 1e-3).all()
+
+
+def test_moments_live_between_calls_and_are_left_out_of_pickles(make, tmp_path):
+    first = make(learning_rate=1e-3).partial_fit(X, Y, classes=CLASSES)
+    size = len(pickle.dumps(first))
+    back = pickle.loads(pickle.dumps(first))
+    first.save(tmp_path / "model")
+    assert size < 1.2 * len(pickle.dumps(make(max_epochs=1).fit(X, Y)))
+    with_moments = first.partial_fit(X, Y).predict_proba(NEW)
+    without = back.partial_fit(X, Y).predict_proba(NEW)
+    assert not np.allclose(with_moments, without, atol=1e-4)
+    again = load(tmp_path / "model").partial_fit(X, Y).predict_proba(NEW)
+    np.testing.assert_array_equal(again, without)
+
+
+def test_the_same_calls_give_the_same_bits(make):
+    one, other = (in_parts(make(), n_passes=1).predict_proba(NEW) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_it_goes_on_from_fit(make):
+    fitted = make().fit(X, Y)
+    before, model = fitted.score(NEW, NEW_Y), fitted.model_
+    fitted.set_params(learning_rate=1e-5).partial_fit(X[:16], Y[:16])
+    assert fitted.score(NEW, NEW_Y) >= before - 0.05
+    assert fitted.model_ is not model
+    assert fitted.n_iter_ == 13
+
+
+def test_what_scikit_learn_asks_of_partial_fit(make):
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        make().partial_fit(X, Y)
+    fitted = make().partial_fit(X[:8], Y[:8], classes=CLASSES)
+    with pytest.raises(ValueError, match="classes must be .*as in the call before"):
+        fitted.partial_fit(X, Y, classes=["other", "classes"])
+    before = fitted.predict_proba(NEW)
+    with pytest.raises(ValueError, match="row 0 holds 'zebra'"):
+        fitted.partial_fit(["cat"], ["zebra"])
+    np.testing.assert_array_equal(fitted.predict_proba(NEW), before)
+    fitted.partial_fit(["cat"], ["animals"])  # one class is enough now
+    with pytest.raises(ValueError, match="early_stopping must be False"):
+        make(early_stopping=True).partial_fit(X, Y, classes=CLASSES)
+    with pytest.raises(ValueError, match="class_weight must be None or a dict"):
+        make(class_weight="balanced").partial_fit(X, Y, classes=CLASSES)
+    weighted = make(class_weight={"animals": 9, "colours": 1}).partial_fit(X, Y, classes=CLASSES)
+    plain = make().partial_fit(X, Y, classes=CLASSES)
+    assert weighted.predict_proba(NEW)[:, 0].mean() > plain.predict_proba(NEW)[:, 0].mean()
+
+
+def test_parts_with_several_labels(make):
+    fitted = make().partial_fit(X[:32], INDICATOR[:32]).partial_fit(X[32:], INDICATOR[32:])
+    assert fitted.predict(NEW).shape == (60, 3)
+    with pytest.raises(ValueError, match="of the kind that the classifier was fitted on"):
+        fitted.partial_fit(X, Y, classes=[0, 1, 2])

@@ -73,7 +73,8 @@ def vectors(train, test):
     """Accuracy of logistic regression on the untrained model's mean vectors."""
     import torch
 
-    from sktransformers.pretrained import DEFAULT_ENCODER, load_tokenizer, locate
+    from sktransformers.hub import DEFAULT_ENCODER, locate
+    from sktransformers.pretrained import load_tokenizer
 
     folder, _ = locate(DEFAULT_ENCODER)
     from transformers import AutoModel

@@ -7,8 +7,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .data.inputs import as_texts, is_frame
-from .data.rows import Rows
-from .exceptions import TruncationWarning, warn_caller
+from .data.rows import Rows, must_come_together
 
 __all__ = ["TransformerEstimator"]
 
@@ -33,15 +32,7 @@ class TransformerEstimator(BaseEstimator):
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """Fit a draft of the estimator, and become it only when all went well."""
         self._validate_params()
-        if (X_val is None) != (y_val is None):
-            given, lacking = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
-            raise ValueError(
-                f"X_val and y_val must come together, but only {given} came. Pass {lacking} too."
-            )
-        if sample_weight_val is not None and X_val is None:
-            raise ValueError(
-                "sample_weight_val must come with X_val and y_val, but it came alone. Pass both."
-            )
+        must_come_together(X_val, y_val, sample_weight_val)
         if isinstance(self.scoring, str) and self.scoring != "loss":
             get_scorer(self.scoring)  # refuses unknown names before any work
         draft = self._draft(keep_learnt=self.warm_start)
@@ -111,15 +102,17 @@ class TransformerEstimator(BaseEstimator):
             start = pretrained.start(self.model, self._kind, task, texts)
             self.model_, self.tokenizer_ = start.model, start.tokenizer
         longest = pretrained.longest_input(self.model_, self.tokenizer_, self.max_length)
-        self._reading = {"max_length": longest, "stride": self.stride, "pairs": texts.are_pairs}
-        self._reading["precision"] = self.precision
+        self._reading = {"max_length": longest, "stride": self.stride}
+        self._pairs, self._asked = texts.are_pairs, self.precision
         return not warm and start.is_pretrained
 
     def _encode(self, task, *sets):
         """Tokenise the texts and encode the targets of some sets of rows."""
         from .data.batching import TrainingData
+        from .data.tokenization import tokenise_all
 
-        examples = self._tokenise(*(rows.texts for rows in sets))
+        texts = [rows.texts for rows in sets]
+        examples = tokenise_all(self.tokenizer_, texts, **self._reading)
         pad_id = self.tokenizer_.pad_token_id
         return [
             TrainingData(
@@ -132,30 +125,15 @@ class TransformerEstimator(BaseEstimator):
             for some, rows, name in zip(examples, sets, ("y", "y_val"))
         ]
 
-    def _tokenise(self, *sets):
-        """Tokenise some sets of texts; what is cut is told in one warning."""
-        from .data.tokenization import tokenise
-
-        longest, stride = self._reading["max_length"], self._reading["stride"]
-        results = [tokenise(self.tokenizer_, texts, longest, stride) for texts in sets]
-        n_cut, n_rows = sum(n for _, n in results), sum(map(len, sets))
-        if n_cut:
-            warn_caller(
-                f"{n_cut} of {n_rows} texts ({n_cut / n_rows:.1%}) are longer than "
-                f"max_length={longest} tokens: their ends were not read. Set stride to read "
-                "them whole, or raise max_length if it is below what the model can take.",
-                TruncationWarning,
-            )
-        return [examples for examples, _ in results]
-
     def _outputs(self, X):
         """From texts to the model's outputs: the stages of inference."""
+        from .data.tokenization import tokenise_all
         from .engine.infer import infer
 
         check_is_fitted(self)
         texts = self._validate_text(X)
-        texts.must_be_pairs(self._reading["pairs"], "X")
-        (examples,) = self._tokenise(texts)
+        texts.must_be_pairs(self._pairs, "X")
+        (examples,) = tokenise_all(self.tokenizer_, [texts], **self._reading)
         return infer(
             self.model_,
             self._task,

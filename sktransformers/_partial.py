@@ -46,7 +46,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
     with seeded(plan.seed, plan.device):
         task = draft._make_task(rows)
         head_is_new = draft._start(task, rows.texts)
-        rows.texts.must_be_pairs(draft._reading["pairs"], "X")
+        rows.texts.must_be_pairs(draft._pairs, "X")
         (data,) = draft._encode(task, rows.that_count())
         plan = make_ready(draft.model_, task, data, plan, head_is_new=head_is_new)
         draft.device_, draft._precision = plan.device, plan.precision

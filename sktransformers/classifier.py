@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import TransformerEstimator
 from ._parameters import SHARED_CONSTRAINTS
 from .data.targets import as_indicator, as_labels, is_indicator
-from .pretrained import DEFAULT_ENCODER
+from .hub import DEFAULT_ENCODER
 
 __all__ = ["BertClassifier"]
 

@@ -28,6 +28,7 @@ _WEIGHTS = "model.safetensors"
 _ESTIMATORS = {"BertClassifier": "classifier", "BertRegressor": "regressor"}
 _BLANK = "0" * 64
 _LEFT_OUT = ("callbacks", "net_params")
+_PRIVATE = ("_asked", "_pairs", "_reading")  # the precision asked for, and how texts are read
 
 
 def pack(estimator):
@@ -189,7 +190,7 @@ def _restore(files, weights, params, fitted):
             f"device={params['device']!r} is not here; the model was put onto {device!r} instead."
         )
     learnt = decode(fitted)
-    precision = choose_precision(learnt["_reading"]["precision"], device)
+    precision = choose_precision(learnt["_asked"], device)
     return {
         **learnt,
         "model_": prepare(model, precision, device),
@@ -203,12 +204,12 @@ def _fitted(estimator):
     """Fitted attributes that JSON can hold; model, tokenizer and device are kept otherwise."""
     skipped = {"model_", "tokenizer_", "device_"}
     names = [n for n in vars(estimator) if n.endswith("_") and n not in skipped]
-    return encode({name: getattr(estimator, name) for name in [*sorted(names), "_reading"]})
+    return encode({name: getattr(estimator, name) for name in [*sorted(names), *_PRIVATE]})
 
 
 def _kept_as_is(estimator):
     """Attributes that are neither parameters nor learnt, such as metadata requests."""
-    known = {*estimator.get_params(deep=False), "_reading", "_precision", "_moments"}
+    known = {*estimator.get_params(deep=False), *_PRIVATE, "_precision", "_moments"}
     return {n for n in vars(estimator) if n not in known and not n.endswith("_")}
 
 

@@ -18,7 +18,8 @@ FLOORS = {
     "codec": 1,
     "vocabulary": 1,
     "data": 2,
-    "pretrained": 2,
+    "hub": 2,
+    "pretrained": 3,
     "datasets": 2,
     "engine": 3,
     "tasks": 3,
@@ -39,6 +40,7 @@ LIGHT = (
     "exceptions",
     "codec",
     "vocabulary",
+    "hub",
     "pretrained",
     "datasets",
 )

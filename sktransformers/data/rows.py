@@ -7,7 +7,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from .texts import Texts
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "must_come_together"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,18 @@ class Rows:
                 "early_stopping=False."
             )
         return self.where(~chosen), self.where(chosen)
+
+
+def must_come_together(X_val, y_val, sample_weight_val):
+    """Refuse a part of the validation rows' arguments."""
+    given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+    lacking = [name for name in ("X_val", "y_val") if given[name] is None]
+    came = [name for name, value in given.items() if value is not None]
+    if lacking and came:
+        raise ValueError(
+            f"X_val and y_val must come together, but only {' and '.join(came)} came. Pass "
+            f"{' and '.join(lacking)} too."
+        )
 
 
 def _stratified(strata, fraction, rng):

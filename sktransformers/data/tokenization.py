@@ -6,9 +6,10 @@ shapes in silence. So it is never asked for either.
 
 from dataclasses import dataclass
 
+from ..exceptions import TruncationWarning, warn_caller
 from .examples import Examples
 
-__all__ = ["Frame", "tokenise"]
+__all__ = ["Frame", "tokenise", "tokenise_all"]
 
 # Texts handed to the tokenizer at once: enough for its own threads, little beside the result.
 _CHUNK = 1024
@@ -50,6 +51,23 @@ class Frame:
 
     def __len__(self):
         return len(self.before) + len(self.between) + len(self.after)
+
+
+def tokenise_all(tokenizer, sets, max_length, stride=None):
+    """Turn some sets of texts into examples; what is cut is told in one warning.
+
+    Parameters are those of ``tokenise``, but for ``sets``: a list of Texts.
+    """
+    results = [tokenise(tokenizer, texts, max_length, stride) for texts in sets]
+    n_cut, n_rows = sum(n for _, n in results), sum(map(len, sets))
+    if n_cut:
+        warn_caller(
+            f"{n_cut} of {n_rows} texts ({n_cut / n_rows:.1%}) are longer than "
+            f"max_length={max_length} tokens: their ends were not read. Set stride to read them "
+            "whole, or raise max_length if it is below what the model can take.",
+            TruncationWarning,
+        )
+    return [examples for examples, _ in results]
 
 
 def tokenise(tokenizer, texts, max_length, stride=None):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sktransformers.data.rows import Rows
+from sktransformers.data.rows import Rows, must_come_together
 from sktransformers.data.texts import Texts
 
 
@@ -49,3 +49,16 @@ def test_more_classes_than_validation_rows():
 def test_nothing_to_spare():
     with pytest.raises(ValueError, match="of 3 rows none can be spared"):
         rows(3).split(0.5, 0, np.arange(3))
+
+
+@pytest.mark.parametrize(
+    ("given", "lacking"),
+    [((1, None, None), "y_val"), ((None, 1, None), "X_val"), ((None, None, 1), "X_val and y_val")],
+)
+def test_validation_rows_come_whole(given, lacking):
+    with pytest.raises(
+        ValueError, match=f"must come together, but only .* came. Pass {lacking} too"
+    ):
+        must_come_together(*given)
+    must_come_together(1, 1, None)
+    must_come_together(None, None, None)

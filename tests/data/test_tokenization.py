@@ -4,7 +4,8 @@ from conftest import make_texts
 
 from sktransformers.data.texts import Texts
 from sktransformers.data.tokenization import Frame, tokenise
-from sktransformers.pretrained import DEFAULT_ENCODER, load_tokenizer, locate
+from sktransformers.hub import DEFAULT_ENCODER, locate
+from sktransformers.pretrained import load_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Which library is this documentation of? Fine-tune BERT on real text and compare.
 
-The texts are the first words of the docstrings of five installed libraries, with the libraries'
-names and other giveaways masked.
+The texts are the first words of docstrings, with the libraries' names and giveaways masked.
 
     python examples/demo.py [rows of each library, 400 by default]
 """
@@ -30,8 +29,7 @@ docs = load_docstrings(max_rows=max_rows, mask=True)
 docs["text"] = docs["text"].str.split().str[:30].str.join(" ")
 train, test = train_test_split(docs, test_size=0.25, stratify=docs["library"], random_state=0)
 print(f"{len(train)} texts to learn from, {len(test)} to test on. For example:")
-for row in train.head(3).itertuples():
-    print(f"  {row.library}: {row.text[:80]}")
+print(train[["library", "text"]].head(3).to_string(index=False, max_colwidth=90))
 
 models = {
     "TF-IDF + LogisticRegression": make_pipeline(
@@ -56,8 +54,6 @@ for name, model in models.items():
 print("\nBertClassifier, library by library:")
 print(classification_report(test["library"], predicted, digits=3))
 print(pd.DataFrame(rows).T.to_string(float_format="{:.3f}".format))
-print(
-    f"\nsktransformers {sktransformers.__version__}, torch {torch.__version__}, transformers "
-    f"{transformers.__version__}, scikit-learn {sklearn.__version__}, Python "
-    f"{platform.python_version()}, device {model.device_}"
-)
+libraries = [sktransformers, torch, transformers, sklearn]
+versions = ", ".join(f"{library.__name__} {library.__version__}" for library in libraries)
+print(f"\n{versions}, Python {platform.python_version()}, device {model.device_}")

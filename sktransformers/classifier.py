@@ -422,6 +422,11 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
             )
         )
         weights = np.array([known.get(label, 1.0) for label in rows.y.tolist()])
+        if rows is reference and not weights.any():
+            raise ValueError(
+                "class_weight must leave some rows a weight, but it is zero for every class in y. "
+                "Give each class a positive weight."
+            )
         if rows.weights is not None:
             weights = weights * rows.weights
         return weights / (weights.mean() or 1.0)
@@ -433,13 +438,12 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
 
 
 def _check_class_weight(class_weight):
-    bad = [(k, w) for k, w in class_weight.items() if not (np.isfinite(w) and w >= 0)]
-    if bad or not any(class_weight.values()):
-        came = f"{bad[0][1]!r} for {bad[0][0]!r}" if bad else "zero for every class"
-        raise ValueError(
-            f"class_weight must hold finite weights of zero or more, and some above, but {came} "
-            "came. Give each class a positive weight."
-        )
+    for label, weight in class_weight.items():
+        if not (np.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                "class_weight must hold finite weights of zero or more, but it holds "
+                f"{weight!r} for {label!r}. Give each class a positive weight."
+            )
 
 
 def _weigh_cells(class_weight, rows, reference):

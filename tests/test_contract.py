@@ -224,6 +224,7 @@ def test_skops_trusts_all_but_the_class(make, Y):
 
 
 @promise
+@pytest.mark.slow
 def test_saved_and_loaded_in_a_fresh_process(make, tmp_path, Y):
     fitted = make().fit(X, Y)
     fitted.save(tmp_path / "model")
@@ -268,6 +269,7 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was(make, moment, Y):
 
 
 @promise
+@pytest.mark.slow
 def test_an_interrupt_reaches_the_caller(make, tiny_bert, Y):
     code = f"""
         import os, signal, threading, time
@@ -330,6 +332,7 @@ def test_seeded_fits_in_threads_give_their_own_results(make, Y):
 
 
 @promise
+@pytest.mark.slow
 def test_a_grid_search_finds_the_same_in_other_processes(make, Y):
     grid = {"learning_rate": [1e-3, 1e-5]}
     searches = [GridSearchCV(make(), grid, cv=2, n_jobs=jobs).fit(X, Y) for jobs in (1, 2)]

@@ -50,6 +50,7 @@ def test_labels_keep_their_types(tiny_bert, tmp_path, labels):
     assert type(back.predict(NEW).tolist()[0]) is type(labels[0])
 
 
+@pytest.mark.slow
 def test_a_fresh_process_without_the_source_folder(fitted, tiny_bert, tmp_path):
     source = shutil.copytree(tiny_bert, tmp_path / "source")
     model = BertClassifier(str(source), max_epochs=1, random_state=0).fit(X, Y)
@@ -234,3 +235,59 @@ def test_metadata_requests_are_pickled(tiny_bert):
         model.set_fit_request(sample_weight=True).fit(X, Y)
         back = pickle.loads(pickle.dumps(model))
         assert back.get_metadata_routing().fit.requests["sample_weight"] is True
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])
+def test_every_precision_keeps_its_bits(tiny_bert, tmp_path, precision):
+    import pickle
+
+    model = BertClassifier(tiny_bert, max_epochs=1, precision=precision, random_state=0).fit(X, Y)
+    expected = model.predict_proba(NEW)
+    model.save(tmp_path / "model")
+    model.set_params(precision="auto")  # what was decided in fit stays
+    for back in (load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(back.predict_proba(NEW), expected)
+
+
+def test_a_folder_of_the_users_that_is_called_like_an_older_one_is_left_alone(
+    fitted, folder, monkeypatch
+):
+    old = folder.with_name(".model.old")
+    old.mkdir()
+    (old / "thesis.tex").write_text("years of work")
+    monkeypatch.setattr("sktransformers.persistence._exchange", lambda one, other: False)
+    with pytest.raises(OSError, match="model"):
+        fitted.save(folder)
+    assert (old / "thesis.tex").exists()
+    np.testing.assert_array_equal(load(folder).predict_proba(NEW), fitted.predict_proba(NEW))
+
+
+def test_a_link_is_followed_and_stays(fitted, folder):
+    link = folder.with_name("current")
+    link.symlink_to(folder)
+    fitted.save(link)
+    assert link.is_symlink()
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["current", "model"]
+
+
+def test_classes_of_users_are_not_saved_for_load_could_not_make_them(tiny_bert, tmp_path):
+    class Mine(BertClassifier):
+        pass
+
+    model = Mine(tiny_bert, max_epochs=1, random_state=0).fit(X, Y)
+    with pytest.raises(TypeError, match="but a Mine came.*Use pickle"):
+        model.save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stray_file_changes_nothing(fitted, folder):
+    (folder / "special_tokens_map.json").write_text('{"cls_token": "cat"}')
+    np.testing.assert_array_equal(load(folder).predict_proba(NEW), fitted.predict_proba(NEW))
+
+
+@pytest.mark.parametrize("checksum", ["", "0", None, 5])
+def test_a_manifest_without_a_checksum_is_damaged(folder, checksum):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "checksum": checksum}))
+    with pytest.raises(DamagedModelError, match=MANIFEST):
+        load(folder)

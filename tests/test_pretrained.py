@@ -4,12 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, make_texts
-from transformers import AlbertConfig, GPT2Config, T5Config
+from conftest import make_texts
+from transformers import GPT2Config, T5Config
 from transformers.utils import logging
 
 from sktransformers import pretrained
 from sktransformers.data.texts import Texts
+from sktransformers.exceptions import ModelNotFoundError
 from sktransformers.tasks.classification import Classification
 
 TEXTS, LABELS = make_texts(200)
@@ -99,6 +100,52 @@ def test_the_longest_input_is_found(kind, unused, request):
         pretrained.longest_input(start.model, start.tokenizer, 100)
 
 
-def test_albert_opens():
-    config = AlbertConfig(vocab_size=300, embedding_size=16, num_hidden_groups=1, **SMALL)
-    assert pretrained.check_kind(config, "encoder") is None
+def test_a_folder_without_a_vocabulary_is_refused(tiny_bert, tmp_path):
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(Path(tiny_bert) / name, tmp_path)
+    with pytest.raises(ModelNotFoundError, match="must hold a tokenizer's files"):
+        pretrained.start(tmp_path, "encoder", TASK, Texts(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", b"{", "transformers itself can build"),
+        ("model.safetensors", b"short", "weights, but they cannot be read"),
+        ("model.safetensors", None, "weights, but they cannot be read"),
+    ],
+)
+def test_broken_folders_are_told_in_a_sentence(tiny_bert, tmp_path, name, content, message):
+    folder = shutil.copytree(tiny_bert, tmp_path / "copy")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises((ValueError, OSError), match=message):
+        pretrained.start(folder, "encoder", TASK, Texts(TEXTS))
+
+
+def test_a_configurations_class_is_no_configuration():
+    with pytest.raises(TypeError, match=r"the class GPT2Config came. Pass GPT2Config\(\.\.\.\)"):
+        pretrained.start(GPT2Config, "encoder", TASK, Texts(TEXTS))
+
+
+def test_quiet_is_for_all_threads_and_then_over():
+    import threading
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    inside, leave = threading.Event(), threading.Event()
+
+    def work():
+        with pretrained.quiet():
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=work)
+    with pretrained.quiet():
+        thread.start()
+        inside.wait()
+    assert not logging.is_progress_bar_enabled()
+    leave.set()
+    thread.join()
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

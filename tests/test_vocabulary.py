@@ -41,6 +41,7 @@ def test_a_family_without_a_tokenizer_to_learn():
         learn_tokenizer(ModernBertConfig(), TEXTS)
 
 
+@pytest.mark.slow
 def test_every_process_learns_the_same():
     code = (
         "from transformers import BertConfig; from sktransformers.datasets import load_docstrings;"

@@ -36,6 +36,8 @@ def one_pass(estimator, X, y, sample_weight, **known):
     vars(draft).update((n, getattr(estimator, n)) for n in of_columns if hasattr(estimator, n))
     vars(draft).update(known)
     rows = draft._read(X, y, sample_weight, reset=is_first)
+    if not is_first:
+        rows.texts.must_be_pairs(estimator._pairs, "X")
     history = None if is_first else estimator.history_
     n_before = 0 if is_first else estimator.n_iter_
     plan = plan_for(draft)
@@ -46,7 +48,6 @@ def one_pass(estimator, X, y, sample_weight, **known):
     with seeded(plan.seed, plan.device):
         task = draft._make_task(rows)
         head_is_new = draft._start(task, rows.texts)
-        rows.texts.must_be_pairs(draft._pairs, "X")
         (data,) = draft._encode(task, rows.that_count())
         plan = make_ready(draft.model_, task, data, plan, head_is_new=head_is_new)
         draft.device_, draft._precision = plan.device, plan.precision

@@ -168,6 +168,8 @@ def test_what_scikit_learn_asks_of_partial_fit(make):
         fitted.partial_fit(["cat"], ["zebra"])
     np.testing.assert_array_equal(fitted.predict_proba(NEW), before)
     fitted.partial_fit(["cat"], ["animals"])  # one class is enough now
+    with pytest.raises(ValueError, match="X must hold single texts"):
+        fitted.partial_fit([("cat", "dog")], ["animals"])
     with pytest.raises(ValueError, match="early_stopping must be False"):
         make(early_stopping=True).partial_fit(X, Y, classes=CLASSES)
     with pytest.raises(ValueError, match="class_weight must be None or a dict"):

@@ -17,7 +17,7 @@ class Rows:
     Parameters
     ----------
     texts : Texts
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows, ...), or an indicator as a DataFrame
     weights : ndarray of shape (n_rows,) or None
         With mean 1, so that equal weights of any size change no bit of a fit.
     """

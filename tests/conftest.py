@@ -102,3 +102,19 @@ def data_folder():
 def texts_and_labels():
     """64 texts and their labels."""
     return make_texts()
+
+
+@pytest.fixture
+def make_classifier(tiny_bert):
+    """Make a small and quick BertClassifier, other parameters as given."""
+    from sktransformers import BertClassifier
+
+    settings = {
+        "max_epochs": 12,
+        "learning_rate": 2e-3,
+        "batch_size": 16,
+        "precision": "float32",
+        "device": "cpu",
+        "random_state": 0,
+    }
+    return lambda **params: BertClassifier(tiny_bert, **{**settings, **params})

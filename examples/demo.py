@@ -2,7 +2,7 @@
 
 The texts are the first words of docstrings, with the libraries' names and giveaways masked.
 
-    python examples/demo.py [rows of each library, 400 by default]
+    python examples/demo.py [rows of each library, 400 by default] [epochs]
 """
 
 import platform
@@ -24,6 +24,7 @@ from sktransformers import BertClassifier
 from sktransformers.datasets import load_docstrings
 
 max_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+max_epochs = int(sys.argv[2]) if len(sys.argv) > 2 else "auto"
 print("Reading the docstrings of numpy, pandas, Python, scikit-learn and torch ...")
 docs = load_docstrings(max_rows=max_rows, mask=True)
 docs["text"] = docs["text"].str.split().str[:30].str.join(" ")
@@ -36,7 +37,7 @@ models = {
         TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)),
         LogisticRegression(C=10, max_iter=1000),
     ),
-    "BertClassifier": BertClassifier(random_state=0, verbose=1),
+    "BertClassifier": BertClassifier(max_epochs=max_epochs, random_state=0, verbose=1),
 }
 rows = {}
 for name, model in models.items():

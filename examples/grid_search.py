@@ -25,7 +25,7 @@ def first_words(texts, n=20):
 pipe = Pipeline(
     [
         ("shorten", FunctionTransformer(first_words)),
-        ("bert", BertClassifier(max_epochs=3, random_state=0)),
+        ("bert", BertClassifier(max_epochs=2, random_state=0)),
     ]
 )
 search = GridSearchCV(

@@ -1,6 +1,6 @@
 """Learn how to go from a DataFrame to a DataFrame: predictions and their certainty as columns.
 
-python examples/pandas_workflow.py [rows of each library, 150 by default]
+python examples/pandas_workflow.py [rows of each library, 150 by default] [epochs]
 """
 
 import sys
@@ -11,6 +11,7 @@ from sktransformers import BertClassifier
 from sktransformers.datasets import load_docstrings
 
 max_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 150
+max_epochs = int(sys.argv[2]) if len(sys.argv) > 2 else "auto"
 docs = load_docstrings(["pandas", "python", "torch"], max_rows=max_rows, mask=True)
 docs["text"] = docs["text"].str.split().str[:30].str.join(" ")
 
@@ -18,7 +19,7 @@ docs["text"] = docs["text"].str.split().str[:30].str.join(" ")
 labelled, open_rows = docs[::2], docs[1::2].copy()
 
 # A one-column frame sets feature_names_in_: later, a frame with other columns is refused.
-clf = BertClassifier(class_weight="balanced", random_state=0, verbose=1)
+clf = BertClassifier(max_epochs=max_epochs, class_weight="balanced", random_state=0, verbose=1)
 clf.fit(labelled[["text"]], labelled["library"])
 
 probabilities = pd.DataFrame(

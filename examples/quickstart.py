@@ -1,6 +1,6 @@
 """Learn how to fit, predict, look at what happened, and keep the model.
 
-python examples/quickstart.py [rows of each library, 150 by default]
+python examples/quickstart.py [rows of each library, 150 by default] [epochs]
 """
 
 import sys
@@ -14,12 +14,13 @@ from sktransformers.datasets import load_docstrings
 
 # Real English: docstrings of two installed libraries, with their names masked.
 max_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 150
+max_epochs = int(sys.argv[2]) if len(sys.argv) > 2 else "auto"
 docs = load_docstrings(["numpy", "sklearn"], max_rows=max_rows, mask=True)
 texts = docs["text"].str.split().str[:30].str.join(" ")
 X, X_test, y, y_test = train_test_split(texts, docs["library"], random_state=0)
 
 # Any labels do: strings here. The device and the number format are chosen for this machine.
-clf = BertClassifier(early_stopping=True, random_state=0, verbose=1)
+clf = BertClassifier(max_epochs=max_epochs, early_stopping=True, random_state=0, verbose=1)
 clf.fit(X, y)
 
 print(clf.history_.round(3).to_string())

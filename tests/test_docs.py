@@ -21,7 +21,7 @@ def test_there_is_something_to_run():
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_example(path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(path), "30"],
+        [sys.executable, "-W", "error", str(path), "30", "2"],
         capture_output=True,
         text=True,
         timeout=300,

@@ -3,7 +3,7 @@ BIN := .venv/bin
 
 .PHONY: demo test check lint quality clean
 
-demo: .venv/demo-installed  ## fine-tune and evaluate on real text, in some two minutes
+demo: .venv/demo-installed  ## fine-tune and evaluate on real text, in some three minutes
 	HF_HUB_OFFLINE=1 $(BIN)/python examples/demo.py
 
 test: .venv/test-installed lint  ## the whole suite

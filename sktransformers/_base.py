@@ -85,6 +85,7 @@ class TransformerEstimator(BaseEstimator):
             data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
             plan = make_ready(self.model_, task, data, plan, head_is_new=head_is_new)
             self.device_, self._precision = plan.device, plan.precision
+            self._asked = "auto" if plan.may_fall_back else plan.precision
             validate = validator(self, task, valid, *valid_data) if valid else None
             outcome = fine_tune(self.model_, task, data, plan, validate)
         self.n_iter_, self.history_ = len(outcome.history), outcome.history
@@ -103,7 +104,7 @@ class TransformerEstimator(BaseEstimator):
             self.model_, self.tokenizer_ = start.model, start.tokenizer
         longest = pretrained.longest_input(self.model_, self.tokenizer_, self.max_length)
         self._reading = {"max_length": longest, "stride": self.stride}
-        self._pairs, self._asked = texts.are_pairs, self.precision
+        self._pairs = texts.are_pairs
         return not warm and start.is_pretrained
 
     def _encode(self, task, *sets):

@@ -51,6 +51,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
         (data,) = draft._encode(task, rows.that_count())
         plan = make_ready(draft.model_, task, data, plan, head_is_new=head_is_new)
         draft.device_, draft._precision = plan.device, plan.precision
+        draft._asked = "auto" if plan.may_fall_back else plan.precision
         outcome = fine_tune(draft.model_, task, data, plan, moments=moments)
     draft._moments = {"freeze": plan.freeze, "state": outcome.moments}
     outcome.history.index += n_before

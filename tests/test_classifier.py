@@ -1,3 +1,4 @@
+import copy
 import math
 
 import numpy as np
@@ -535,4 +536,6 @@ def test_other_families_fit_in_the_precision_that_they_can(make, name):
 
     config = getattr(transformers, name)(vocab_size=300, **SMALL)
     fitted = make(config, max_epochs=1, precision="auto").fit(X, Y)
-    assert np.isfinite(fitted.predict_proba(NEW)).all()
+    expected = fitted.predict_proba(NEW)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(copy.deepcopy(fitted).predict_proba(NEW), expected)

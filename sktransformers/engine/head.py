@@ -39,7 +39,7 @@ def make_ready(model, task, data, plan, *, head_is_new):
             first = data.examples.take([0])
             infer(model, task, first, precision=plan.precision, pad_id=data.pad_id)
         except RuntimeError:  # DeBERTa masks with numbers that bfloat16 cannot hold
-            plan = replace(plan, precision="float32")
+            plan = replace(plan, precision="float32", may_fall_back=False)
     if head_is_new:
         start_head(model, task, data, plan.precision)
     return plan

@@ -3,7 +3,7 @@ import sys
 import pandas as pd
 import pytest
 
-from sktransformers.datasets import load_docstrings
+from sktransformers.datasets import load_code_tokens, load_docstrings
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,69 @@ def test_unknown_libraries_are_refused():
 
 
 def test_files_that_do_not_parse_are_passed_over(tmp_path):
-    from sktransformers.datasets import _documented
+    from sktransformers.datasets.docstrings import _documented
 
     (tmp_path / "bad.py").write_text("print 'old'")
     (tmp_path / "good.py").write_text('class A:\n    def f(self):\n        "Say so."')
     assert list(_documented(tmp_path / "bad.py", "bad")) == []
     assert list(_documented(tmp_path / "good.py", "good")) == [("good.A.f", "Say so.")]
+
+
+@pytest.fixture(scope="module")
+def code():
+    return load_code_tokens(max_rows=300)
+
+
+def test_functions_as_tokens_with_their_roles(code):
+    X, y = code
+    assert len(X) == len(y) == 300
+    assert all(len(tokens) == len(tags) for tokens, tags in zip(X, y))
+    assert all(10 <= len(tokens) <= 150 for tokens in X)
+    assert {tag for tags in y for tag in tags} >= {
+        *("function", "parameter", "variable", "global", "attribute", "call", "argument"),
+        *("import", "keyword", "literal", "operator"),
+    }
+    assert load_code_tokens(max_rows=300) == code
+    assert len(set(map(tuple, X))) == 300
+
+
+def test_roles_are_right(tmp_path):
+    from sktransformers.datasets.code_tokens import _functions
+
+    (tmp_path / "some.py").write_text(
+        "def outer(one, *, two=3):\n"
+        '    """Not code."""\n'
+        "    import os.path as p  # nor this\n"
+        "    é = one.attr.call(two, key=Name)\n"
+        "    class Inner: pass\n"
+        "    return é, 'text', free(é.x), len\n",
+        encoding="utf-8",
+    )
+    ((name, tokens, tags),) = _functions(tmp_path / "some.py")
+    assert name == "outer"
+    found = [(t, tag) for t, tag in zip(tokens, tags) if tag not in ("keyword", "operator")]
+    assert found == [
+        ("outer", "function"),
+        ("one", "parameter"),
+        ("two", "parameter"),
+        ("3", "literal"),
+        ("os", "import"),
+        ("path", "import"),
+        ("p", "import"),
+        ("é", "variable"),
+        ("one", "parameter"),
+        ("attr", "attribute"),
+        ("call", "call"),
+        ("two", "parameter"),
+        ("key", "argument"),
+        ("Name", "global"),
+        ("Inner", "class"),
+        ("é", "variable"),
+        ("'text'", "literal"),
+        ("free", "call"),
+        ("é", "variable"),
+        ("x", "attribute"),
+        ("len", "global"),
+    ]
+    (tmp_path / "bad.py").write_text("print 'old'")
+    assert list(_functions(tmp_path / "bad.py")) == []

@@ -1,27 +1,15 @@
-"""Real text that is on any machine: nothing is downloaded, and nothing is shipped."""
+"""Real text: what installed libraries say of themselves."""
 
 import ast
 import re
-import sysconfig
 import textwrap
 import warnings
-from importlib.util import find_spec
-from pathlib import Path
+
+from .sources import source_files
 
 __all__ = ["load_docstrings"]
 
 _LIBRARIES = ("numpy", "pandas", "python", "sklearn", "torch")
-
-_SKIPPED_FOLDERS = {
-    "tests",
-    "test",
-    "testing",
-    "_vendor",
-    "externals",
-    "site-packages",
-    "idlelib",
-    "lib2to3",
-}
 
 # Names that give a library away; with what follows in a dotted name.
 _NAMES = (
@@ -110,27 +98,12 @@ def _evenly_spread(groups, most):
 
 def _docstrings(library):
     """Dotted names and the prose of their docstrings, for all source files of a library."""
-    top = _folder(library)
-    for file in sorted(top.rglob("*.py")):
-        inside = file.relative_to(top)
-        if _SKIPPED_FOLDERS.isdisjoint(inside.parts[:-1]) and not inside.name.startswith("test_"):
-            module = ".".join(inside.with_suffix("").parts).removesuffix("__init__").strip(".")
-            prefix = module if library == "python" else f"{library}.{module}".strip(".")
-            for name, docstring in _documented(file, prefix):
-                text = _prose(docstring)
-                if text:
-                    yield name, text
-
-
-def _folder(library):
-    if library == "python":
-        return Path(sysconfig.get_paths()["stdlib"])
-    spec = find_spec(library)
-    if spec is None:
-        raise ModuleNotFoundError(
-            f"load_docstrings reads the sources of {library}, which is not installed."
-        )
-    return Path(spec.submodule_search_locations[0])
+    for file, module in source_files(library, "load_docstrings"):
+        prefix = module if library == "python" else f"{library}.{module}".strip(".")
+        for name, docstring in _documented(file, prefix):
+            text = _prose(docstring)
+            if text:
+                yield name, text
 
 
 def _documented(file, prefix):

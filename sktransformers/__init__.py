@@ -11,9 +11,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "BertClassifier": ".classifier",
     "BertRegressor": ".regressor",
+    "BertTagger": ".tagger",
+    "BertEmbedder": ".embedder",
     "load": ".persistence",
     "datasets": None,
     "exceptions": None,
+    "display": None,
+    "metrics": None,
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -27,7 +27,8 @@ class TransformerEstimator(BaseEstimator):
     """
 
     _kind = "encoder"
-    _reads_pairs = False
+    _as_rows = staticmethod(as_texts)  # how X is read
+    _kept = ("_asked", "_pairs", "_reading")  # private, and learnt: saved with the model
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """Fit a draft of the estimator, and become it only when all went well."""
@@ -57,38 +58,40 @@ class TransformerEstimator(BaseEstimator):
     def _read(self, X, y, sample_weight, *, suffix="", reset=False):
         """Read rows as a user gave them."""
         texts = self._validate_text(X, reset=reset, name=f"X{suffix}")
-        y = self._read_targets(y, len(texts), name=f"y{suffix}")
+        y = self._read_targets(y, texts, name=f"y{suffix}")
         return Rows.weighted(texts, y, sample_weight, name=f"sample_weight{suffix}")
 
     def _validate_text(self, X, *, reset=False, name="X"):
-        """Read X as texts or pairs of them; a frame's columns must be those of fit."""
+        """Read X; a frame's columns must be those of fit."""
         if is_frame(X) and (reset or hasattr(self, "feature_names_in_")):
             validate_data(self, X, reset=reset, skip_check_array=True)
-        return as_texts(X, name, pairs=self._reads_pairs)
+        return self._as_rows(X, name)
 
     def _learn(self, train, valid):
         """From rows to a fitted model: the stages of fit."""
-        from .engine.fit import fine_tune, plan_for
-        from .engine.head import make_ready
+        from .engine.fit import UNTRAINED, fine_tune, plan_for
+        from .engine.head import settle, start_head
         from .engine.seeding import seeded
         from .engine.validation import validator
 
-        plan = plan_for(self)
+        plan = plan_for(self, valid)
         with seeded(plan.seed, plan.device):
             task = self._make_task(train)
             train, valid = train.that_count(), valid and valid.that_count()
             if valid is None and self.early_stopping:
-                train, valid = train.split(
-                    self.validation_fraction, plan.seed, task.strata(train.y)
-                )
+                strata = task.strata(train.y)
+                train, valid = train.split(self.validation_fraction, plan.seed, strata)
             head_is_new = self._start(task, train.texts)
-            data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
-            plan = make_ready(self.model_, task, data, plan, head_is_new=head_is_new)
+            plan, data = settle(self.model_, task, self.tokenizer_, plan), None
+            if plan.max_epochs != 0:
+                data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
+                plan = start_head(self.model_, task, data, plan) if head_is_new else plan
             self.device_, self._precision = plan.device, plan.precision
             self._asked = "auto" if plan.may_fall_back else plan.precision
             validate = validator(self, task, valid, *valid_data) if valid else None
-            outcome = fine_tune(self.model_, task, data, plan, validate)
-        self.n_iter_, self.history_ = len(outcome.history), outcome.history
+            trained = data is not None and fine_tune(self.model_, task, data, plan, validate)
+        outcome = trained or UNTRAINED
+        self.n_iter_, self.history_ = len(outcome.history), outcome.history.copy()
         if outcome.best_epoch is not None:
             self.best_epoch_, self.best_score_ = outcome.best_epoch, outcome.best_score
 
@@ -128,19 +131,18 @@ class TransformerEstimator(BaseEstimator):
 
     def _outputs(self, X):
         """From texts to the model's outputs: the stages of inference."""
-        from .data.tokenization import tokenise_all
-        from .engine.infer import infer
+        from .engine.infer import infer_texts
 
         check_is_fitted(self)
         texts = self._validate_text(X)
         texts.must_be_pairs(self._pairs, "X")
-        (examples,) = tokenise_all(self.tokenizer_, [texts], **self._reading)
-        return infer(
+        return infer_texts(
             self.model_,
             self._task,
-            examples,
+            self.tokenizer_,
+            texts,
             precision=self._precision,
-            pad_id=self.tokenizer_.pad_token_id,
+            **self._reading,
         )
 
     def save(self, path):
@@ -195,5 +197,4 @@ class TransformerEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
-        tags.non_deterministic = False
         return tags

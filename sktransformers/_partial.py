@@ -22,7 +22,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
     import pandas as pd
 
     from .engine.fit import fine_tune, plan_for
-    from .engine.head import make_ready
+    from .engine.head import settle, start_head
     from .engine.seeding import seeded
 
     if estimator.early_stopping:
@@ -48,8 +48,10 @@ def one_pass(estimator, X, y, sample_weight, **known):
     with seeded(plan.seed, plan.device):
         task = draft._make_task(rows)
         head_is_new = draft._start(task, rows.texts)
+        plan = settle(draft.model_, task, draft.tokenizer_, plan)
         (data,) = draft._encode(task, rows.that_count())
-        plan = make_ready(draft.model_, task, data, plan, head_is_new=head_is_new)
+        if head_is_new:
+            start_head(draft.model_, task, data, plan)  # of some rows: it goes on learning fast
         draft.device_, draft._precision = plan.device, plan.precision
         draft._asked = "auto" if plan.may_fall_back else plan.precision
         outcome = fine_tune(draft.model_, task, data, plan, moments=moments)

@@ -25,10 +25,14 @@ MANIFEST = "sktransformers.json"
 FORMAT = 1
 _WEIGHTS = "model.safetensors"
 
-_ESTIMATORS = {"BertClassifier": "classifier", "BertRegressor": "regressor"}
+_ESTIMATORS = {
+    "BertClassifier": "classifier",
+    "BertRegressor": "regressor",
+    "BertTagger": "tagger",
+    "BertEmbedder": "embedder",
+}
 _BLANK = "0" * 64
 _LEFT_OUT = ("callbacks", "net_params")
-_PRIVATE = ("_asked", "_pairs", "_reading")  # the precision asked for, and how texts are read
 
 
 def pack(estimator):
@@ -86,6 +90,9 @@ def save(estimator, path):
     try:
         staged.mkdir()
         _write_small_files(estimator, staged)
+        for name, text in getattr(estimator, "_further_files", dict)().items():
+            (staged / name).parent.mkdir(exist_ok=True)
+            (staged / name).write_text(text, encoding="utf-8")
         safetensors.torch.save_file(
             _tensors(estimator.model_), staged / _WEIGHTS, metadata={"format": "pt"}
         )
@@ -95,7 +102,11 @@ def save(estimator, path):
             "params": params,
             "fitted": _fitted(estimator),
             "versions": _versions(),
-            "files": {file.name: _sha256(file.read_bytes()) for file in sorted(staged.iterdir())},
+            "files": {
+                file.relative_to(staged).as_posix(): _sha256(file.read_bytes())
+                for file in sorted(staged.rglob("*"))
+                if file.is_file()
+            },
             "checksum": _BLANK,
         }
         text = json.dumps(manifest, indent=1, allow_nan=False)
@@ -103,7 +114,7 @@ def save(estimator, path):
         # The last of the blanks: a user's own text may hold such a row of zeros too.
         head, _, tail = text.rpartition(_BLANK)
         (staged / MANIFEST).write_text(head + checksum + tail, encoding="utf-8")
-        for file in staged.iterdir():
+        for file in staged.rglob("*"):
             _sync(file)
         _sync(staged)
         _put_in_place(staged, path)
@@ -179,7 +190,8 @@ def _restore(files, weights, params, fitted):
     # transformers reads from folders only; one that holds just what was checked.
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
-            Path(folder, Path(name).name).write_bytes(content)
+            if "/" not in name:  # those in folders are for other programs
+                Path(folder, name).write_bytes(content)
         config, tokenizer = load_own_config(folder), load_tokenizer(folder)
     model = rebuild_model(config, weights)
     try:
@@ -204,12 +216,12 @@ def _fitted(estimator):
     """Fitted attributes that JSON can hold; model, tokenizer and device are kept otherwise."""
     skipped = {"model_", "tokenizer_", "device_"}
     names = [n for n in vars(estimator) if n.endswith("_") and n not in skipped]
-    return encode({name: getattr(estimator, name) for name in [*sorted(names), *_PRIVATE]})
+    return encode({name: getattr(estimator, name) for name in [*sorted(names), *estimator._kept]})
 
 
 def _kept_as_is(estimator):
     """Attributes that are neither parameters nor learnt, such as metadata requests."""
-    known = {*estimator.get_params(deep=False), *_PRIVATE, "_precision", "_moments"}
+    known = {*estimator.get_params(deep=False), *estimator._kept, "_precision", "_moments"}
     return {n for n in vars(estimator) if n not in known and not n.endswith("_")}
 
 
@@ -265,7 +277,9 @@ def _read_manifest(folder):
 def _verified(folder, name, digest):
     """A file's content, read once: what was checked is what is used."""
     file = folder / name
-    if Path(name).name != name or file.is_symlink():  # it would lead out of the folder
+    inside = [file, *(folder / parent for parent in Path(name).parents)][:-1]
+    leads_out = Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name
+    if leads_out or any(part.is_symlink() for part in inside):
         raise _damaged(file)
     try:
         content = file.read_bytes()

@@ -200,9 +200,9 @@ def load_model(folder, auto_class, config):
                 f"{str(folder)!r} must hold a model's weights, but they cannot be read: {error} "
                 "Get the folder anew from its source."
             ) from error
-    encoder = model.base_model_prefix + "."
+    encoder = "" if model.base_model is model else model.base_model_prefix + "."
     absent = [*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])]
-    lacking = sorted(k for k in absent if k.startswith(encoder) and ".pooler." not in k)
+    lacking = sorted(k for k in absent if k.startswith(encoder) and ".pooler." not in f".{k}")
     if lacking:
         raise ValueError(
             f"The weights in {str(folder)!r} must fit the config.json beside them, but "

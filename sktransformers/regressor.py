@@ -1,11 +1,14 @@
 """``BertRegressor``: numbers from texts."""
 
+from functools import partial
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import TransformerEstimator
 from ._parameters import SHARED_CONSTRAINTS
+from .data.inputs import as_texts
 from .data.targets import as_numbers
 from .hub import DEFAULT_ENCODER
 
@@ -32,10 +35,10 @@ class BertRegressor(RegressorMixin, TransformerEstimator):
         windows, whose predictions are averaged; in training a window weighs 1 / number of windows.
         Of pairs the second text is windowed.
 
-    learning_rate : float, default=1.5e-4
-        The largest learning rate of AdamW, reached after warm-up; the head learns ten times
-        faster. With it, one set of defaults serves 200 rows and 10,000
-        (``benchmarks/quality.md``).
+    learning_rate : float, default=1e-4
+        The largest learning rate of AdamW, reached after warm-up; a head that has not been fitted
+        to all rows before training learns twenty times faster. With it, one set of defaults serves
+        200 rows and 10,000 (``benchmarks/quality.md``).
 
     max_epochs : int or "auto", default="auto"
         Passes over the rows. "auto" is 3, or as many as make 200 optimisation steps,
@@ -134,7 +137,7 @@ class BertRegressor(RegressorMixin, TransformerEstimator):
     True
     """
 
-    _reads_pairs = True
+    _as_rows = staticmethod(partial(as_texts, pairs=True))
 
     _parameter_constraints = SHARED_CONSTRAINTS
 
@@ -144,7 +147,7 @@ class BertRegressor(RegressorMixin, TransformerEstimator):
         *,
         max_length=None,
         stride=None,
-        learning_rate=1.5e-4,
+        learning_rate=1e-4,
         max_epochs="auto",
         batch_size=32,
         weight_decay=0.01,
@@ -268,12 +271,12 @@ class BertRegressor(RegressorMixin, TransformerEstimator):
         check_is_fitted(self)
         return Regression(self.target_mean_, self.target_scale_)
 
-    def _read_targets(self, y, n_rows, name):
+    def _read_targets(self, y, texts, name):
         if y is None:
             raise ValueError(
                 f"BertRegressor requires {name} to be passed, but the target {name} is None."
             )
-        return as_numbers(y, n_rows, name)
+        return as_numbers(y, len(texts), name)
 
     def _make_task(self, rows):
         from .tasks.regression import Regression

@@ -11,12 +11,20 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
+    check_get_feature_names_out_error,
+    check_global_output_transform_pandas,
+    check_global_set_output_transform_polars,
     check_param_validation,
+    check_set_output_transform,
+    check_set_output_transform_pandas,
+    check_set_output_transform_polars,
+    check_transformer_get_feature_names_out,
+    check_transformer_get_feature_names_out_pandas,
     estimator_checks_generator,
 )
 from sklearn.utils.validation import validate_data
 
-from sktransformers import BertClassifier, BertRegressor
+from sktransformers import BertClassifier, BertEmbedder, BertRegressor
 from sktransformers.data.texts import Texts
 
 _STEPS = 4  # words for each unit of a feature
@@ -45,6 +53,10 @@ class NumericBertClassifier(NumericSeam, BertClassifier):
 
 
 class NumericBertRegressor(NumericSeam, BertRegressor):
+    pass
+
+
+class NumericBertEmbedder(NumericSeam, BertEmbedder):
     pass
 
 
@@ -110,7 +122,7 @@ IN_FLOAT64 = {
     "max_epochs": 60,
     "learning_rate": 2e-3,
 }
-ESTIMATORS = [NumericBertClassifier, NumericBertRegressor]
+ESTIMATORS = [NumericBertClassifier, NumericBertRegressor, NumericBertEmbedder]
 IN_FLOAT32_ONLY_ALIKE = "check_sample_weight_equivalence_on_dense_data"
 
 
@@ -126,9 +138,10 @@ CASES = [(cls, place, name) for cls in ESTIMATORS for place, name in enumerate(n
 def test_the_whole_suite_runs():
     """In scikit-learn 1.9: 70 checks for the classifier, 59 for the regressor."""
     counts = [sum(case[0] is cls for case in CASES) for cls in ESTIMATORS]
+    assert counts[2] >= 50
     assert counts[0] >= 65
     assert counts[1] >= 55
-    assert sum(name == IN_FLOAT32_ONLY_ALIKE for _, _, name in CASES) == 2
+    assert sum(name == IN_FLOAT32_ONLY_ALIKE for _, _, name in CASES) == 3
 
 
 def run(cls, place, name, folder, **settings):
@@ -172,3 +185,21 @@ def test_float64_in_full_batches(cls, place, name, word_model):
 )
 def test_what_the_suite_leaves_out(cls, check, word_model):
     check(cls.__name__, cls(word_model, **SETTINGS))
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_get_feature_names_out_error,
+        check_global_output_transform_pandas,
+        check_global_set_output_transform_polars,
+        check_set_output_transform,
+        check_set_output_transform_pandas,
+        check_set_output_transform_polars,
+        check_transformer_get_feature_names_out,
+        check_transformer_get_feature_names_out_pandas,
+    ],
+)
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")  # as scikit-learn does
+def test_what_the_suite_leaves_out_for_transformers(check, word_model):
+    check("NumericBertEmbedder", NumericBertEmbedder(word_model, **SETTINGS))

@@ -76,20 +76,26 @@ class LengthBatches(Sampler):
     batch_size : int
     seed : int
         Of the generator that is kept over the epochs.
+    groups : ndarray of shape (n_examples,), int, or None
+        Rows of a group come in pairs, so that most batches hold several of each group in them.
     """
 
     _POOL = 16  # batches that are sorted together
 
-    def __init__(self, lengths, batch_size, seed):
+    def __init__(self, lengths, batch_size, seed, groups=None):
         self.lengths = lengths
         self.batch_size = batch_size
         self.rng = np.random.default_rng(seed)
+        self.groups = groups
 
     def __len__(self):
         return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self):
         order = self.rng.permutation(len(self.lengths))
+        if self.groups is not None:
+            yield from self._in_pairs(order)
+            return
         batches = []
         for start in range(0, len(order), self._POOL * self.batch_size):
             pool = order[start : start + self._POOL * self.batch_size]
@@ -98,6 +104,19 @@ class LengthBatches(Sampler):
         for i in self.rng.permutation(len(batches)):
             yield batches[i].tolist()
 
+    def _in_pairs(self, order):
+        """Batches of pairs from one group each, and of single rows that have no partner."""
+        order = order[np.argsort(self.groups[order], kind="stable")]
+        same = self.groups[order[1:]] == self.groups[order[:-1]]
+        units, place = [], 0
+        while place < len(order):
+            step = 2 if place < len(same) and same[place] else 1
+            units.append(order[place : place + step])
+            place += step
+        order = np.concatenate([units[i] for i in self.rng.permutation(len(units))])
+        for start in range(0, len(order), self.batch_size):
+            yield order[start : start + self.batch_size].tolist()
+
 
 class TrainingData(Dataset):
     """What the training loop draws its batches from.
@@ -105,34 +124,41 @@ class TrainingData(Dataset):
     Parameters
     ----------
     examples : Examples
-    targets : ndarray of shape (n_rows, ...)
-        As ``task.encode`` gives them, one a row.
-    weights : ndarray of shape (n_rows,) or (n_rows, n_outputs), or None
-        Weights of the rows, or of their outputs; ``None`` is one for each. A window weighs
-        1 / number of windows.
+    targets : ndarray of shape (n_rows, ...) or (n_words,)
+        As ``task.encode`` gives them, one a row, or of token lists one a word.
+    weights : ndarray of shape (n_rows,), (n_rows, n_outputs) or (n_words,), or None
+        Weights of the rows, of their outputs, or of words; ``None`` is one for each. A window
+        weighs 1 / number of windows.
     pad_id : int
     collate : callable
-        ``task.collate``: targets of some examples to a tensor.
+        ``task.collate``: targets of some examples to a tensor. Of token lists it gets an array of
+        shape (n_examples, width), -100 where no word starts.
 
     Attributes
     ----------
-    row_targets, row_weights : ndarray of shape (n_rows, ...)
-    targets, weights : ndarray of shape (n_examples, ...)
-        The same of each example; the weights with mean 1.
+    row_targets, row_weights : ndarray
+        As they were given.
+    targets, weights : ndarray of shape (n_examples, ...) or (n_words,)
+        The same of each example. The weights add up to the number of examples, so that losses
+        do not depend on how weights are scaled.
     """
 
     def __init__(self, examples, targets, weights, pad_id, collate):
         self.examples = examples
         self.row_targets = targets
-        self.row_weights = np.ones(examples.n_rows) if weights is None else weights
+        self.row_weights = np.ones(len(targets)) if weights is None else weights
+        self.pad_id = pad_id
+        self.collate = collate
+        if examples.words is not None:
+            self.targets = targets
+            self.weights = self.row_weights * (len(examples) / max(1.0, self.row_weights.sum()))
+            return
         self.targets = examples.per_example(targets)
         self.weights = examples.per_example(self.row_weights)
         if examples.rows is not None:
             shares = examples.per_example(1 / examples.windows)
             self.weights = self.weights * shares.reshape(-1, *[1] * (self.weights.ndim - 1))
             self.weights = self.weights / self.weights.mean()
-        self.pad_id = pad_id
-        self.collate = collate
 
     def __len__(self):
         return len(self.examples)
@@ -140,5 +166,16 @@ class TrainingData(Dataset):
     def __getitems__(self, rows):
         rows = np.asarray(rows)
         inputs = pad(self.examples, rows, self.pad_id)
-        weights = torch.from_numpy(self.weights[rows])
-        return inputs, self.collate(self.targets[rows]), weights
+        if self.examples.words is None:
+            targets, weights = self.targets[rows], self.weights[rows]
+        else:
+            targets, weights = self._per_token(rows, tuple(inputs["input_ids"].shape))
+        return inputs, self.collate(targets), torch.from_numpy(weights)
+
+    def _per_token(self, rows, shape):
+        """Targets and weights of words, laid where their first pieces are."""
+        words, which, positions = self.examples.words_in(rows)
+        targets, weights = np.full(shape, -100), np.zeros(shape)
+        targets[which, positions] = self.targets[words]
+        weights[which, positions] = self.weights[words]
+        return targets, weights

@@ -1,13 +1,72 @@
 """The one record that crosses every border: tokenised texts, flat and unpadded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Examples"]
+__all__ = ["Examples", "Ragged", "Words"]
 
 # Padded widths are multiples of this: few distinct shapes, and aligned rows for the kernels.
 _STEP = 8
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths in one flat array.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values, ...)
+    offsets : ndarray of shape (n_rows + 1,), int64
+        Row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row):
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    @classmethod
+    def concatenate(cls, parts):
+        """Join several, in order."""
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        values = np.concatenate([part.values for part in parts])
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]))
+
+    def take(self, rows):
+        """The rows at these positions."""
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        shift = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Ragged(self.values[np.arange(offsets[-1]) + shift], offsets)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Where the words of token lists stand among the tokens of examples.
+
+    A word may be in several windows of its row; this is the one that decides it.
+
+    Parameters
+    ----------
+    starts : ndarray of shape (n_words,), int64
+        Where a word's first piece is in ``Examples.ids``. Rising.
+    stops : ndarray of shape (n_words,), int64
+        Where its pieces end.
+    offsets : ndarray of shape (n_rows + 1,), int64
+        Row ``i`` has the words ``offsets[i]`` to ``offsets[i + 1]``.
+    """
+
+    starts: np.ndarray
+    stops: np.ndarray
+    offsets: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -29,6 +88,8 @@ class Examples:
         The row that each example is a window of, in order; None where a row is one example.
     second : ndarray of shape (n_examples,), int64, or None
         Of pairs, where the second text starts, counted within the example.
+    words : Words or None
+        Of token lists, where each word stands.
 
     Examples
     --------
@@ -42,6 +103,7 @@ class Examples:
     longest: int
     rows: np.ndarray | None = None
     second: np.ndarray | None = None
+    words: Words | None = None
 
     @classmethod
     def from_lists(cls, lists, longest, rows=None, second=None):
@@ -97,16 +159,51 @@ class Examples:
         """Repeat a value of each row for all its examples."""
         return values if self.rows is None else values[self.rows]
 
-    def mean_per_row(self, values):
-        """Average the values of each row's examples."""
+    @property
+    def n_units(self):
+        """How many things have a target and an output: words, or examples."""
+        return len(self) if self.words is None else len(self.words.starts)
+
+    def words_in(self, examples):
+        """The words that some examples decide, and where they stand in them.
+
+        Returns
+        -------
+        words, which, positions : ndarray of int
+            Number of the word; which of the examples, counted from 0; place of its first piece.
+        """
+        examples = np.asarray(examples)
+        first = np.searchsorted(self.words.starts, self.offsets[examples])
+        counts = np.searchsorted(self.words.starts, self.offsets[examples + 1]) - first
+        which = np.repeat(np.arange(len(examples)), counts)
+        words = np.arange(counts.sum()) + (first - np.cumsum(counts) + counts)[which]
+        return words, which, self.words.starts[words] - self.offsets[examples][which]
+
+    def per_row(self, values, *, by_length=False):
+        """Bring the outputs of all units together by row.
+
+        Those of a row's windows are averaged, all alike or by their lengths: ndarray of shape
+        (n_rows, ...). Those of words stay as they are: Ragged of n_rows.
+        """
+        if self.words is not None:
+            return Ragged(values, self.words.offsets)
         if self.rows is None:
             return values
         starts = np.concatenate([[0], np.cumsum(self.windows)[:-1]])
-        sums = np.add.reduceat(values, starts, axis=0)
-        return sums / self.windows.reshape(-1, *[1] * (values.ndim - 1))
+        shape = (-1, *[1] * (values.ndim - 1))
+        weights = (self.lengths if by_length else np.ones(len(self))).astype(values.dtype)
+        sums = np.add.reduceat(values * weights.reshape(shape), starts, axis=0)
+        return sums / np.add.reduceat(weights, starts).reshape(shape)
 
     def take(self, examples):
         """The examples at these positions, each a row of its own."""
         lists = [self[example] for example in examples]
         second = None if self.second is None else self.second[examples]
-        return Examples.from_lists(lists, self.longest, second=second)
+        taken = Examples.from_lists(lists, self.longest, second=second)
+        if self.words is None:
+            return taken
+        numbers, which, positions = self.words_in(examples)
+        starts = taken.offsets[which] + positions
+        stops = starts + (self.words.stops - self.words.starts)[numbers]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=len(taken)))])
+        return replace(taken, words=Words(starts, stops, offsets))

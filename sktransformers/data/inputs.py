@@ -6,8 +6,9 @@ import reprlib
 import numpy as np
 
 from .texts import Texts
+from .words import TokenLists
 
-__all__ = ["as_texts", "is_frame", "is_missing"]
+__all__ = ["as_given", "as_texts", "as_token_lists", "holds_texts", "is_frame", "is_missing"]
 
 # Lone surrogates are no Unicode text, and the tokenizers library refuses them.
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -68,6 +69,64 @@ def as_texts(X, name="X", *, pairs=False):
         columns = _halves(columns[0], name)
     where = [""] if len(columns) == 1 else ["'s first text", "'s second text"]
     return Texts(*(_all_text(c, name, place) for c, place in zip(columns, where)))
+
+
+def as_token_lists(X, name="X"):
+    """Read rows of tokens from whatever a user holds them in.
+
+    Parameters
+    ----------
+    X : list, tuple, object array, Series, pyarrow array or one-column frame of lists of str
+        Or an array of shape (n_rows, n_tokens), for rows of one length.
+    name : str, default="X"
+        How messages call it.
+
+    Returns
+    -------
+    TokenLists
+
+    Examples
+    --------
+    >>> as_token_lists([("To", "be"), []])
+    TokenLists(rows=[['To', 'be'], []])
+    """
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.size and isinstance(X[0, 0], str):
+        X = X.tolist()
+    (rows,) = _columns(X, name, most=1)
+    if len(rows) == 0:
+        raise ValueError(f"{name} must hold at least one row of tokens, but it has 0 rows.")
+    return TokenLists([_as_tokens(row, number, name) for number, row in enumerate(rows)])
+
+
+def holds_texts(X):
+    """Whether X holds texts, and not rows of tokens; told by its first row."""
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] != 1:
+        return False
+    column = _columns(X, "X", most=1)[0]
+    return len(column) == 0 or isinstance(column[0], str)
+
+
+def as_given(X):
+    """The texts of X as they came, lone surrogates included."""
+    return _columns(X, "X", most=1)[0]
+
+
+def _as_tokens(row, number, name):
+    if isinstance(row, str):
+        raise ValueError(
+            f"{name} must hold lists of tokens, but row {number} is the text {_shown(row)}. Split "
+            "it: text.split(). predict_spans reads texts as they are."
+        )
+    if hasattr(row, "tolist"):
+        row = row.tolist()  # an ndarray, or a Series
+    if not isinstance(row, (list, tuple)):
+        raise ValueError(
+            f"{name} must hold lists of tokens, but row {number} is {_shown(row)}. Drop missing "
+            "rows; a row without tokens is []."
+        )
+    if not set(map(type, row)) <= {str}:
+        row = [_as_text(token, number, name, f", token {i}") for i, token in enumerate(row)]
+    return [t if t.isascii() else _SURROGATES.sub("\ufffd", t) for t in row]
 
 
 def _halves(rows, name):

@@ -16,8 +16,9 @@ class Rows:
 
     Parameters
     ----------
-    texts : Texts
+    texts : Texts or TokenLists
     y : ndarray of shape (n_rows, ...), or an indicator as a DataFrame
+        Tags: an object array of lists.
     weights : ndarray of shape (n_rows,) or None
         With mean 1, so that equal weights of any size change no bit of a fit.
     """
@@ -32,7 +33,7 @@ class Rows:
         if sample_weight is None:
             return cls(texts, y, None)
         weights = _check_sample_weight(
-            sample_weight, texts.first, dtype=np.float64, ensure_non_negative=True
+            sample_weight, range(len(texts)), dtype=np.float64, ensure_non_negative=True
         )
         if not weights.any():
             raise ValueError(

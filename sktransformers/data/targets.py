@@ -9,7 +9,7 @@ from sklearn.utils.validation import column_or_1d
 
 from .inputs import is_missing
 
-__all__ = ["as_indicator", "as_labels", "as_numbers", "is_indicator"]
+__all__ = ["as_indicator", "as_labels", "as_numbers", "as_tag_lists", "is_indicator"]
 
 
 def as_labels(y, n_rows, name="y"):
@@ -143,6 +143,55 @@ def as_indicator(y, n_rows, name="y"):
             "for labels of one kind each."
         )
     return pd.DataFrame(values.astype(np.int64), columns=columns)
+
+
+def as_tag_lists(y, lengths, name="y"):
+    """Read a list of tags for each row of tokens.
+
+    Parameters
+    ----------
+    y : list, object array, Series or one-column frame of lists
+    lengths : ndarray of shape (n_rows,)
+        How many tokens each row of X has.
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), object
+        Of lists.
+    """
+    if hasattr(y, "iloc") and getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    for to_list in ("to_pylist", "to_list", "tolist"):
+        if hasattr(y, to_list):
+            y = getattr(y, to_list)()
+    if isinstance(y, (str, bytes)) or not hasattr(y, "__len__"):
+        raise ValueError(
+            f"{name} must hold a list of tags for each row, but a {type(y).__name__} came. Pass a "
+            "list of lists."
+        )
+    _check_rows(y, len(lengths), name)
+    tags = np.empty(len(lengths), dtype=object)
+    for row, (given, n) in enumerate(zip(y, lengths.tolist())):
+        given = given.tolist() if hasattr(given, "tolist") else given
+        if not isinstance(given, (list, tuple)):
+            raise ValueError(
+                f"{name} must hold a list of tags in every row, but row {row} is {given!r} "
+                f"({type(given).__name__}). Pass one tag for each token of X."
+            )
+        if len(given) != n:
+            raise ValueError(
+                f"{name} must hold one tag for each token, but row {row} has {n} tokens and "
+                f"{len(given)} tags."
+            )
+        for place, tag in enumerate(given):
+            if is_missing(tag):
+                raise ValueError(
+                    f"{name} must hold a tag for each token, but row {row}, token {place} has "
+                    f"{tag!r}. Use a tag of its own for such tokens, or drop the row."
+                )
+        tags[row] = list(given)
+    return tags
 
 
 def as_numbers(y, n_rows, name="y"):

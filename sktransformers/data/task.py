@@ -17,6 +17,10 @@ class Task(Protocol):
     auto_class: str
     """Name of the transformers class that opens the model: "AutoModelForSequenceClassification"."""
 
+    averages_tokens: bool
+    """Whether outputs are means over tokens. Windows of a row then count by their lengths, and a
+    word is the mean of its pieces; else windows count alike, and a word is its first piece."""
+
     def fit(self, y: np.ndarray) -> Self:
         """Learn from all labels what must be known before the model is made."""
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 __all__ = ["Texts"]
 
 
@@ -44,6 +46,13 @@ class Texts:
         """The rows for which a mask is true."""
         columns = [self.first] if self.second is None else [self.first, self.second]
         return Texts(*([text for text, kept in zip(c, mask, strict=True) if kept] for c in columns))
+
+    def distinct(self):
+        """Rows that differ, and for each row the place of its like among them."""
+        known = {}
+        places = [known.setdefault(row, len(known)) for row in self.as_list()]
+        columns = [list(known)] if self.second is None else map(list, zip(*known))
+        return Texts(*columns), np.array(places)
 
     def part(self, start, stop):
         """The rows from start to stop."""

@@ -102,7 +102,9 @@ class FullPrecisionLinear(nn.Linear):
 
 
 def output_layer(model):
-    """The linear layer that makes the outputs: the last one outside the encoder."""
+    """The linear layer that makes the outputs: the last one outside the encoder, if it has one."""
+    if model.base_model is model:
+        return None
     embeddings = model.get_output_embeddings()
     if embeddings is not None:
         return embeddings
@@ -119,6 +121,7 @@ def output_layer(model):
 def prepare(model, precision, device):
     """Put a model onto a device in the precision that its weights are kept in."""
     layer = output_layer(model)
-    # Another class for the same weights: names, state and pickles of the model stay as they were.
-    layer.__class__ = FullPrecisionLinear
+    if layer is not None:
+        # Another class for the same weights: names, state and pickles of the model stay the same.
+        layer.__class__ = FullPrecisionLinear
     return model.to(device=device, dtype=torch.float64 if precision == "float64" else torch.float32)

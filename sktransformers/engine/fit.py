@@ -15,7 +15,7 @@ from .infer import infer
 from .net import FineTuningNet
 from .seeding import draw_seed
 
-__all__ = ["Plan", "fine_tune", "plan_for"]
+__all__ = ["UNTRAINED", "Plan", "fine_tune", "plan_for"]
 
 # At least this many optimisation steps: three epochs of 200 rows are 21 steps, with which
 # fine-tuning loses to logistic regression on frozen vectors.
@@ -41,6 +41,7 @@ _OURS = {
     "precision": "precision",
     "n_steps": "max_epochs",
     "warmup_ratio": "warmup_ratio",
+    "head_faster": "learning_rate",
     "moments": "partial_fit",
     "optimizer__lr": "learning_rate",
     "optimizer__weight_decay": "weight_decay",
@@ -65,6 +66,7 @@ class Plan:
     net_params: dict
     seed: int
     verbose: int
+    head_faster: float = 20.0
 
     def n_epochs(self, n_rows):
         """Epochs to run: as asked for, or three or some 200 steps, whichever is more."""
@@ -74,8 +76,22 @@ class Plan:
         return max(_FEWEST_EPOCHS, -(-_FEWEST_STEPS // n_batches))
 
 
-def plan_for(estimator):
-    """Resolve an estimator's parameters; what cannot be done is refused before any work."""
+def plan_for(estimator, valid=None):
+    """Resolve an estimator's parameters; what cannot be done is refused before any work.
+
+    Parameters
+    ----------
+    estimator : TransformerEstimator
+    valid : Rows or None
+        Validation rows that were given.
+    """
+    # An embedder without an objective has nothing to train.
+    trains = getattr(estimator, "objective", "own") is not None and estimator.max_epochs != 0
+    if valid is not None and not trains:
+        raise ValueError(
+            "X_val and y_val are for models that are trained, but here nothing is: objective is "
+            "None or max_epochs is 0. Leave them out, or change that."
+        )
     refuse_unsuitable(estimator.callbacks)
     for name in estimator.net_params or {}:
         ours = _OURS.get(name) or _OURS.get(str(name).split("__")[0])
@@ -87,7 +103,7 @@ def plan_for(estimator):
     device = choose_device(estimator.device)
     return Plan(
         learning_rate=estimator.learning_rate,
-        max_epochs=estimator.max_epochs,
+        max_epochs=estimator.max_epochs if trains else 0,
         batch_size=estimator.batch_size,
         weight_decay=estimator.weight_decay,
         warmup_ratio=estimator.warmup_ratio,
@@ -117,6 +133,14 @@ class Outcome:
     moments: dict
 
 
+UNTRAINED = Outcome(
+    pd.DataFrame([], columns=Record.columns, index=pd.RangeIndex(1, 1, name="epoch"), dtype=float),
+    best_epoch=None,
+    best_score=None,
+    moments={},
+)
+
+
 def fine_tune(model, task, data, plan, validate=None, moments=None):
     """Train a model in place.
 
@@ -137,7 +161,8 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     Outcome
     """
     n_epochs = plan.n_epochs(len(data))
-    batches = LengthBatches(data.examples.lengths, plan.batch_size, plan.seed)
+    groups = task.groups(data.targets) if hasattr(task, "groups") else None
+    batches = LengthBatches(data.examples.lengths, plan.batch_size, plan.seed, groups)
     validation = None if validate is None else Validation(validate, plan.patience)
     progress = Progress(n_epochs, len(batches)) if plan.verbose else None
     own = {"_record": Record(), "_validation": validation, "_progress": progress}
@@ -152,6 +177,7 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
         precision=plan.precision,
         n_steps=n_epochs * len(batches),
         warmup_ratio=plan.warmup_ratio,
+        head_faster=plan.head_faster,
         moments=moments,
         device=plan.device,
         max_epochs=n_epochs,
@@ -185,7 +211,7 @@ def _check_outputs(model, task, data, plan):
     """Look at what the last step left: its loss was finite before it, not after."""
     some = data.examples.take(range(min(len(data), plan.batch_size)))
     outputs = infer(model, task, some, precision=plan.precision, pad_id=data.pad_id)
-    if not np.isfinite(outputs).all():
+    if not np.isfinite(np.asarray(outputs)).all():
         raise FloatingPointError(
             "The model's outputs must stay finite, but after the last step they are not. Use a "
             "smaller learning_rate, or precision='float32'."

@@ -5,28 +5,27 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ..data.examples import Examples
 from .device import output_layer, prepare
-from .infer import features, infer
+from .infer import features, forward
 
-__all__ = ["make_ready", "start_head"]
+__all__ = ["settle", "start_head"]
 
 # Distinct rows that a head is started from: more of them change little and cost a forward pass.
 _ROWS = 1000
 _ROWS_PER_CLASS = 10
 
 
-def make_ready(model, task, data, plan, *, head_is_new):
-    """Put a model onto its device, settle the precision and start its head.
+def settle(model, task, tokenizer, plan):
+    """Put a model onto its device, in a precision that it can.
 
     Parameters
     ----------
     model : PreTrainedModel
         Changed in place.
     task : Task
-    data : TrainingData
+    tokenizer : PreTrainedTokenizerBase
     plan : Plan
-    head_is_new : bool
-        Whether the model is pretrained, and has a head to start.
 
     Returns
     -------
@@ -34,18 +33,19 @@ def make_ready(model, task, data, plan, *, head_is_new):
         With float32 where the low precision that the device does best is more than the model can.
     """
     prepare(model, plan.precision, plan.device)
-    if plan.may_fall_back:
-        try:
-            first = data.examples.take([0])
-            infer(model, task, first, precision=plan.precision, pad_id=data.pad_id)
-        except RuntimeError:  # DeBERTa masks with numbers that bfloat16 cannot hold
-            plan = replace(plan, precision="float32", may_fall_back=False)
-    if head_is_new:
-        start_head(model, task, data, plan.precision)
+    if not plan.may_fall_back:
+        return plan
+    ids = tokenizer("a")["input_ids"]
+    example = Examples.from_lists([ids], longest=len(ids))
+    try:
+        for _ in forward(model, task, example, precision=plan.precision, pad_id=0):
+            pass
+    except RuntimeError:  # DeBERTa masks with numbers that bfloat16 cannot hold
+        plan = replace(plan, precision="float32", may_fall_back=False)
     return plan
 
 
-def start_head(model, task, data, precision):
+def start_head(model, task, data, plan):
     """Draw a head anew, its output layer from what the task makes of the encoder's features.
 
     Parameters
@@ -54,22 +54,35 @@ def start_head(model, task, data, precision):
         Changed in place. A head that came with it is of another task, even where its size fits.
     task : Task
     data : TrainingData
-    precision : str
+    plan : Plan
+
+    Returns
+    -------
+    Plan
+        With a head no faster than the encoder where it has learnt from all rows already: with 200
+        rows it would else fit them to the last.
     """
     _draw_anew(model)
+    if data.examples.words is not None or task.averages_tokens:
+        return plan
     layer = output_layer(model)
     rows, merged = _distinct(data)
     rows, merged = rows[merged > 0], merged[merged > 0]
     most = max(_ROWS, _ROWS_PER_CLASS * layer.out_features)
-    if len(rows) > most:
+    are_all = len(rows) <= most
+    if not are_all:
         kept = np.sort(np.random.RandomState(0).permutation(len(rows))[:most])
         rows, merged = rows[kept], merged[kept]
-    seen = features(model, task, data.examples.take(rows), precision=precision, pad_id=data.pad_id)
+    some = data.examples.take(rows)
+    seen = features(model, task, some, precision=plan.precision, pad_id=data.pad_id)
     if seen.ndim != 2:  # a head that reads all tokens and pools after
-        return
+        return plan
     head = task.initial_head(seen, data.targets[rows], merged)
-    if head is not None:
-        _set(layer, torch.from_numpy(head[0]), torch.from_numpy(head[1]))
+    if head is None:
+        return plan
+    _set(layer, torch.from_numpy(head[0]), torch.from_numpy(head[1]))
+    has_learnt_all = are_all and head[0].any(axis=1).all()
+    return replace(plan, head_faster=1.0) if has_learnt_all else plan
 
 
 def _draw_anew(model):

@@ -4,13 +4,18 @@ import numpy as np
 import torch
 
 from ..data.batching import batches_of_one_shape, pad
+from ..data.examples import Ragged
+from ..data.tokenization import tell_of_cuts, tokenise
 from .device import autocast, output_layer
 
-__all__ = ["features", "forward", "infer"]
+__all__ = ["features", "forward", "infer", "infer_texts"]
 
 # Padded tokens in a batch. On a CPU a batch need not be large to be fast, and a single row costs
 # as much as a full one; a GPU is idle below some thousands.
 _TOKENS = {"cpu": 512}
+
+# Distinct texts that are tokenised and computed at once: beyond them memory does not grow.
+_CHUNK = 16384
 
 
 def forward(model, task, examples, *, precision, pad_id):
@@ -52,15 +57,71 @@ def infer(model, task, examples, *, precision, pad_id):
 
     Returns
     -------
-    ndarray of shape (n_rows, n_outputs), float64
+    ndarray of shape (n_rows, n_outputs), or Ragged
+        float64; vectors float32. Of token lists Ragged: of each row (n_words, n_outputs).
     """
-    collected = None
+    collected, dtype = None, np.float32 if task.averages_tokens else np.float64
     for rows, outputs in forward(model, task, examples, precision=precision, pad_id=pad_id):
-        batch = outputs.cpu().double().numpy()
+        units = rows
+        if examples.words is not None:
+            units, outputs = _of_words(examples, rows, outputs, all_pieces=task.averages_tokens)
+        batch = outputs.cpu().numpy().astype(dtype)
         if collected is None:
-            collected = np.empty((len(examples), *batch.shape[1:]))
-        collected[rows] = batch
-    return examples.mean_per_row(collected)
+            collected = np.empty((examples.n_units, *batch.shape[1:]), dtype=dtype)
+        collected[units] = batch
+    return examples.per_row(collected, by_length=task.averages_tokens)
+
+
+def _of_words(examples, rows, outputs, *, all_pieces):
+    """The words in some examples, and the outputs of their first pieces or the mean of all."""
+    words, which, positions = examples.words_in(rows)
+    if not all_pieces:
+        return words, outputs[torch.from_numpy(which), torch.from_numpy(positions)]
+    sizes = (examples.words.stops - examples.words.starts)[words]
+    word = np.repeat(np.arange(len(words)), sizes)
+    piece = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes) + positions[word]
+    of_pieces = outputs[torch.from_numpy(which[word]), torch.from_numpy(piece)]
+    sums = of_pieces.new_zeros(len(words), outputs.shape[-1])
+    sums.index_add_(0, torch.from_numpy(word).to(outputs.device), of_pieces)
+    return words, sums / torch.from_numpy(sizes).to(outputs.device)[:, None]
+
+
+def infer_texts(model, task, tokenizer, texts, *, precision, max_length, stride):
+    """Compute the outputs of texts, or of token lists, equal ones once.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+    task : Task
+    tokenizer : PreTrainedTokenizerBase
+    texts : Texts or TokenLists
+    precision : str
+    max_length, stride : int, int or None
+        As ``tokenise`` takes them.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs), or Ragged
+        As ``infer`` gives them.
+    """
+    distinct, places = texts.distinct()
+    order = np.argsort(places, kind="stable")
+    parts, cut, found = [], [], None
+    for start in range(0, len(distinct), _CHUNK):
+        some = distinct.part(start, start + _CHUNK)
+        examples, of_some = tokenise(tokenizer, some, max_length, stride)
+        cut.append(of_some)
+        pad_id = tokenizer.pad_token_id
+        part = infer(model, task, examples, precision=precision, pad_id=pad_id)
+        if isinstance(part, Ragged):
+            parts.append(part)
+            continue
+        if found is None:
+            found = np.empty((len(places), *part.shape[1:]), dtype=part.dtype)
+        rows = order[slice(*np.searchsorted(places[order], [start, start + len(part)]))]
+        found[rows] = part[places[rows] - start]
+    tell_of_cuts(np.concatenate(cut)[places], texts, max_length)
+    return Ragged.concatenate(parts).take(places) if parts else found
 
 
 def features(model, task, examples, *, precision, pad_id):

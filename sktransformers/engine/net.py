@@ -16,7 +16,6 @@ from .device import autocast
 __all__ = ["FineTuningNet"]
 
 _LARGEST_NORM = 1.0
-_HEAD_FASTER = 10.0
 
 
 class FineTuningNet(NeuralNet):
@@ -34,6 +33,8 @@ class FineTuningNet(NeuralNet):
         Optimisation steps of the whole fit, for the schedule.
     warmup_ratio : float or None
         The share of them in which the learning rate rises; with None it stays constant.
+    head_faster : float
+        How many times the encoder's learning rate is the head's.
     moments : dict or None
         State of an optimizer to go on with.
     **kwargs
@@ -41,7 +42,17 @@ class FineTuningNet(NeuralNet):
     """
 
     def __init__(
-        self, module, *, task, frozen, precision, n_steps, warmup_ratio, moments, **kwargs
+        self,
+        module,
+        *,
+        task,
+        frozen,
+        precision,
+        n_steps,
+        warmup_ratio,
+        head_faster,
+        moments,
+        **kwargs,
     ):
         super().__init__(module, criterion=lambda: task.loss, train_split=None, verbose=0, **kwargs)
         self.task = task
@@ -49,6 +60,7 @@ class FineTuningNet(NeuralNet):
         self.precision = precision
         self.n_steps = n_steps
         self.warmup_ratio = warmup_ratio
+        self.head_faster = head_faster
         self.moments = moments
 
     def get_default_callbacks(self):
@@ -58,7 +70,7 @@ class FineTuningNet(NeuralNet):
     def get_params_for_optimizer(self, prefix, named_parameters):
         """Group parameters: a head learns faster, and only matrices decay.
 
-        A head is far from where it will be, the encoder is near. Biases and the scales of layer
+        A head may be far from where it will be, the encoder is near. Biases and the scales of layer
         norms are left out of weight decay, as BERT was trained.
         """
         learnt = [(name, p) for name, p in named_parameters if p.requires_grad]
@@ -68,7 +80,7 @@ class FineTuningNet(NeuralNet):
         for group in groups:
             for in_encoder in (True, False):
                 members = [p for p in group["params"] if (id(p) in encoder) == in_encoder]
-                faster = {} if in_encoder else {"lr": kwargs["lr"] * _HEAD_FASTER}
+                faster = {} if in_encoder else {"lr": kwargs["lr"] * self.head_faster}
                 decayed = [p for p in members if p.ndim > 1]
                 exempt = [p for p in members if p.ndim <= 1]
                 finer.append({**group, "params": decayed, **faster})

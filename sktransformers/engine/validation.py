@@ -1,5 +1,6 @@
 """Validation rows, seen with the estimator's own eyes after each epoch."""
 
+import numpy as np
 import torch
 from sklearn.metrics import check_scoring
 
@@ -35,8 +36,8 @@ def validator(estimator, task, rows, data):
         outputs = infer(
             model, task, data.examples, precision=estimator._precision, pad_id=data.pad_id
         )
-        loss = float(task.loss(torch.from_numpy(outputs), labels, weights))
-        if estimator.scoring == "loss":
+        loss = float(task.loss(torch.from_numpy(np.asarray(outputs)), labels, weights))
+        if score is None:
             return loss, -loss
         seen = object.__new__(type(estimator))
         # An estimator that has already seen these rows: its verbs start from their outputs.
@@ -48,11 +49,14 @@ def validator(estimator, task, rows, data):
 
 
 def _scorer(estimator, X, rows):
-    """The score of an estimator on the rows, as ``scoring`` asks for it."""
+    """The score of an estimator on the rows, as ``scoring`` asks for it; None is the loss."""
     weighted = {} if rows.weights is None else {"sample_weight": rows.weights}
-    if estimator.scoring is None:
+    asked = estimator.scoring
+    if asked == "loss" or (asked is None and not hasattr(estimator, "score")):
+        return None
+    if asked is None:
         return lambda seen: seen.score(X, rows.y, **weighted)
-    if callable(estimator.scoring) and not hasattr(estimator.scoring, "_score_func"):
+    if callable(asked) and not hasattr(asked, "_score_func"):
         weighted = {}  # a function of the user's takes estimator, X and y alone
-    scorer = None if estimator.scoring == "loss" else check_scoring(estimator, estimator.scoring)
+    scorer = check_scoring(estimator, asked)
     return lambda seen: scorer(seen, X, rows.y, **weighted)

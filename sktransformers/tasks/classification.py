@@ -37,6 +37,7 @@ class Classification:
     classes: np.ndarray
 
     auto_class = "AutoModelForSequenceClassification"
+    averages_tokens = False
 
     @classmethod
     def fit(cls, y):

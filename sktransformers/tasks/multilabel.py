@@ -26,6 +26,7 @@ class MultiLabel:
     classes: np.ndarray
 
     auto_class = "AutoModelForSequenceClassification"
+    averages_tokens = False
 
     @classmethod
     def fit(cls, y):

@@ -23,6 +23,7 @@ class Regression:
     scale: np.ndarray
 
     auto_class = "AutoModelForSequenceClassification"
+    averages_tokens = False
 
     @classmethod
     def fit(cls, y, weights=None):

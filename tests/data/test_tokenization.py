@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from conftest import make_texts
 
+from sktransformers.data.pieces import Frame
 from sktransformers.data.texts import Texts
-from sktransformers.data.tokenization import Frame, tokenise
+from sktransformers.data.tokenization import tokenise
 from sktransformers.hub import DEFAULT_ENCODER, locate
 from sktransformers.pretrained import load_tokenizer
 
@@ -21,8 +22,8 @@ def whole(tokenizer, text):
 def test_same_as_the_tokenizer_itself(kind, request):
     tokenizer = load_tokenizer(request.getfixturevalue(kind))
     texts, _ = make_texts(50)
-    examples, n_cut = tokenise(tokenizer, Texts(texts), 64)
-    assert n_cut == 0
+    examples, cut = tokenise(tokenizer, Texts(texts), 64)
+    assert cut.sum() == 0
     assert [examples[i].tolist() for i in range(50)] == [whole(tokenizer, t) for t in texts]
 
 
@@ -36,8 +37,8 @@ def test_frames_of_special_tokens(minilm, tiny_roberta, tiny_gpt2):
 
 
 def test_cut_texts_keep_their_special_tokens_and_are_counted(minilm):
-    examples, n_cut = tokenise(minilm, Texts(["a b c d e f", "a b", "a b c"]), 5)
-    assert n_cut == 1
+    examples, cut = tokenise(minilm, Texts(["a b c d e f", "a b", "a b c"]), 5)
+    assert cut.sum() == 1
     assert examples.lengths.tolist() == [5, 4, 5]
     assert examples[0].tolist() == [*whole(minilm, "a b c"[:5])]
 
@@ -59,24 +60,22 @@ LONG = {
 def test_long_texts_give_the_tokens_that_the_whole_text_would(kind, text, request):
     found = request.getfixturevalue(kind)
     tokenizer = load_tokenizer(found) if isinstance(found, str) else found
-    examples, n_cut = tokenise(tokenizer, Texts([text]), 64)
+    examples, cut = tokenise(tokenizer, Texts([text]), 64)
     ids = whole(tokenizer, text)
     kept = ids if len(ids) <= 64 else [*ids[:63], ids[-1]]
     assert examples[0].tolist() == kept
-    assert n_cut == (len(ids) > 64)
+    assert cut.sum() == (len(ids) > 64)
 
 
 def test_ten_megabytes_cost_what_is_read(minilm, monkeypatch):
-    from sktransformers.data import tokenization
+    from sktransformers.data import pieces
 
-    seen, encode = [], tokenization._encode
-    monkeypatch.setattr(
-        tokenization, "_encode", lambda t, texts: seen.extend(texts) or encode(t, texts)
-    )
+    seen, encode = [], pieces._encode
+    monkeypatch.setattr(pieces, "_encode", lambda t, texts: seen.extend(texts) or encode(t, texts))
     text = "some words of a very long text " * 330_000
-    examples, n_cut = tokenise(minilm, Texts([text]), 128)
+    examples, cut = tokenise(minilm, Texts([text]), 128)
     assert sum(map(len, seen)) < 20_000  # of ten million
-    assert (n_cut, len(examples[0])) == (1, 128)
+    assert (cut.sum(), len(examples[0])) == (1, 128)
 
 
 def test_strange_texts_are_harmless(minilm):
@@ -98,8 +97,8 @@ def test_room_for_a_token_is_needed(minilm):
 def test_pairs_are_as_the_tokenizer_writes_them(kind, request):
     tokenizer = load_tokenizer(request.getfixturevalue(kind))
     first, second = make_texts(20)[0], make_texts(20, seed=1)[0]
-    examples, n_cut = tokenise(tokenizer, Texts(first, second), 66)
-    assert n_cut == 0
+    examples, cut = tokenise(tokenizer, Texts(first, second), 66)
+    assert cut.sum() == 0
     for row in range(20):
         expected = tokenizer(first[row], second[row])
         assert examples[row].tolist() == expected["input_ids"]
@@ -114,23 +113,23 @@ def test_pairs_are_as_the_tokenizer_writes_them(kind, request):
 )
 def test_of_a_pair_the_longer_text_is_cut_first(minilm, n_first, n_second, kept):
     texts = Texts(["a " * n_first], ["b " * n_second])
-    examples, n_cut = tokenise(minilm, texts, 16)
+    examples, cut = tokenise(minilm, texts, 16)
     a, b = whole(minilm, "a")[1], whole(minilm, "b")[1]
     assert examples[0].tolist() == [101, *[a] * kept[0], 102, *[b] * kept[1], 102]
-    assert n_cut == (kept != (n_first, n_second))
+    assert cut.sum() == (kept != (n_first, n_second))
 
 
 def test_windows_cover_a_text_and_overlap(minilm):
     text = " ".join(f"{i}" for i in range(100, 150))  # one piece a word
-    examples, n_cut = tokenise(minilm, Texts([text, "short", ""]), 12, stride=4)
-    assert n_cut == 0
+    examples, cut = tokenise(minilm, Texts([text, "short", ""]), 12, stride=4)
+    assert cut.sum() == 0
     pieces = whole(minilm, text)[1:-1]
     windows = [examples[i].tolist() for i in np.flatnonzero(examples.rows == 0)]
     assert all(w[0] == 101 and w[-1] == 102 and len(w) == 12 for w in windows)
     assert [w[1:-1] for w in windows] == [pieces[s : s + 10] for s in (*range(0, 40, 6), 40)]
     assert examples.rows.tolist() == [0] * len(windows) + [1, 2]
     assert examples.windows.tolist() == [len(windows), 1, 1]
-    assert examples.mean_per_row(np.arange(len(examples))[:, None]).ravel().tolist() == [
+    assert examples.per_row(np.arange(len(examples))[:, None]).ravel().tolist() == [
         (len(windows) - 1) / 2,
         len(windows),
         len(windows) + 1,
@@ -139,8 +138,8 @@ def test_windows_cover_a_text_and_overlap(minilm):
 
 def test_of_pairs_the_second_text_is_windowed(minilm):
     texts = Texts(["a " * 30, "a"], ["b " * 30, "b"])
-    examples, n_cut = tokenise(minilm, texts, 23, stride=2)
-    assert n_cut == 1  # the first text of the first row, to half of the room
+    examples, cut = tokenise(minilm, texts, 23, stride=2)
+    assert cut.sum() == 1  # the first text of the first row, to half of the room
     assert examples.rows.tolist() == [0, 0, 0, 0, 1]
     assert examples.second.tolist() == [12, 12, 12, 12, 3]
     assert all(len(examples[i]) == 23 for i in range(4))
@@ -154,6 +153,6 @@ def test_a_stride_as_long_as_a_window_is_refused(minilm):
 
 
 def test_chunks_count_rows_on(minilm, monkeypatch):
-    monkeypatch.setattr("sktransformers.data.tokenization._CHUNK", 2)
+    monkeypatch.setattr("sktransformers.data.tokenization.CHUNK", 2)
     examples, _ = tokenise(minilm, Texts(["a " * 20, "b", "c " * 20, "d", "e"]), 12, stride=2)
     assert examples.rows.tolist() == [0, 0, 0, 1, 2, 2, 2, 3, 4]

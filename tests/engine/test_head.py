@@ -4,13 +4,16 @@ import torch
 from conftest import make_texts
 from transformers import AutoModelForSequenceClassification
 
+from sktransformers import BertClassifier
 from sktransformers.data.batching import TrainingData
 from sktransformers.data.texts import Texts
 from sktransformers.data.tokenization import tokenise
+from sktransformers.engine.fit import plan_for
 from sktransformers.engine.head import _distinct, start_head
 from sktransformers.pretrained import load_tokenizer
 from sktransformers.tasks.classification import Classification
 
+PLAN = plan_for(BertClassifier(precision="float32", device="cpu", random_state=0))
 TASK = Classification(np.array(["a", "b"], dtype=object))
 
 
@@ -40,7 +43,8 @@ def test_a_head_that_came_with_the_model_is_drawn_anew(tiny_bert, n_rows):
     texts, labels = make_texts(n_rows)
     data = training_data(tiny_bert, texts, [int(label == "animals") for label in labels])
     state = torch.random.get_rng_state()
-    start_head(model, TASK, data, "float32")
+    plan = start_head(model, TASK, data, PLAN)
+    assert plan.head_faster == (PLAN.head_faster if n_rows == 4 else 1.0)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert (model.classifier.weight != 7).all()
     assert (model.classifier.bias != 7).all()
@@ -48,3 +52,12 @@ def test_a_head_that_came_with_the_model_is_drawn_anew(tiny_bert, n_rows):
     if n_rows == 4:  # too few rows for a probe
         assert drawn == pytest.approx(model.config.initializer_range, rel=0.3)
         assert (model.classifier.bias == 0).all()
+
+
+def test_a_head_that_saw_some_rows_only_goes_on_learning_fast(tiny_bert, monkeypatch):
+    monkeypatch.setattr("sktransformers.engine.head._ROWS", 30)
+    monkeypatch.setattr("sktransformers.engine.head._ROWS_PER_CLASS", 1)
+    texts, labels = make_texts(60)
+    data = training_data(tiny_bert, texts, [int(label == "animals") for label in labels])
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2).eval()
+    assert start_head(model, TASK, data, PLAN).head_faster == PLAN.head_faster > 1

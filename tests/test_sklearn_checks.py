@@ -200,6 +200,8 @@ def test_what_the_suite_leaves_out(cls, check, word_model):
         check_transformer_get_feature_names_out_pandas,
     ],
 )
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names")  # as scikit-learn does
+@pytest.mark.filterwarnings(  # as scikit-learn does
+    "ignore:X does not have valid feature names", "ignore:X has feature names, but"
+)
 def test_what_the_suite_leaves_out_for_transformers(check, word_model):
     check("NumericBertEmbedder", NumericBertEmbedder(word_model, **SETTINGS))

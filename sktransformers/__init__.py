@@ -13,6 +13,7 @@ _HOMES = {
     "BertRegressor": ".regressor",
     "BertTagger": ".tagger",
     "BertEmbedder": ".embedder",
+    "BertMaskedLM": ".masked_lm",
     "load": ".persistence",
     "datasets": None,
     "exceptions": None,

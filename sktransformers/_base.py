@@ -22,12 +22,12 @@ _OF_ONE_FIT = {
 class TransformerEstimator(BaseEstimator):
     """What all estimators share: the order of the stages, and how what was learnt is kept.
 
-    A subclass says what varies: ``_make_task`` (from all rows), ``_task`` (the same once
-    fitted), ``_read_targets`` and ``_weigh``.
+    A subclass says what varies: ``_make_task`` and ``_task``, ``_read_targets`` and ``_weigh``.
     """
 
     _kind = "encoder"
     _as_rows = staticmethod(as_texts)  # how X is read
+    _stride = property(lambda self: self.stride)
     _kept = ("_asked", "_pairs", "_reading")  # private, and learnt: saved with the model
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
@@ -82,7 +82,7 @@ class TransformerEstimator(BaseEstimator):
                 strata = task.strata(train.y)
                 train, valid = train.split(self.validation_fraction, plan.seed, strata)
             head_is_new = self._start(task, train.texts)
-            plan, data = settle(self.model_, task, self.tokenizer_, plan), None
+            plan, data = settle(self.model_, self.tokenizer_, plan), None
             if plan.max_epochs != 0:
                 data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
                 plan = start_head(self.model_, task, data, plan) if head_is_new else plan
@@ -106,7 +106,7 @@ class TransformerEstimator(BaseEstimator):
             start = pretrained.start(self.model, self._kind, task, texts)
             self.model_, self.tokenizer_ = start.model, start.tokenizer
         longest = pretrained.longest_input(self.model_, self.tokenizer_, self.max_length)
-        self._reading = {"max_length": longest, "stride": self.stride}
+        self._reading = {"max_length": longest, "stride": self._stride}
         self._pairs = texts.are_pairs
         return not warm and start.is_pretrained
 

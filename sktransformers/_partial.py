@@ -48,7 +48,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
     with seeded(plan.seed, plan.device):
         task = draft._make_task(rows)
         head_is_new = draft._start(task, rows.texts)
-        plan = settle(draft.model_, task, draft.tokenizer_, plan)
+        plan = settle(draft.model_, draft.tokenizer_, plan)
         (data,) = draft._encode(task, rows.that_count())
         if head_is_new:
             start_head(draft.model_, task, data, plan)  # of some rows: it goes on learning fast

@@ -30,6 +30,7 @@ _ESTIMATORS = {
     "BertRegressor": "regressor",
     "BertTagger": "tagger",
     "BertEmbedder": "embedder",
+    "BertMaskedLM": "masked_lm",
 }
 _BLANK = "0" * 64
 _LEFT_OUT = ("callbacks", "net_params")

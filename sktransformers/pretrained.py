@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .exceptions import ModelNotFoundError
+from .exceptions import ModelNotFoundError, warn_caller
 from .hub import locate
 from .vocabulary import learn_tokenizer
 
@@ -91,7 +91,12 @@ def start(model, kind, task, texts):
     config = load_config(folder, kind)
     for name, value in task.config().items():
         setattr(config, name, value)
-    loaded = load_model(folder, task.auto_class, config)
+    loaded, drawn = load_model(folder, task.auto_class, config)
+    if drawn and task.keeps_head:
+        warn_caller(
+            f"{str(model)!r} has no weights for {', '.join(drawn)}, which {type(loaded).__name__} "
+            "needs: they are drawn at random, and mean nothing before they are trained."
+        )
     if commit is not None:
         loaded.config._commit_hash = commit
     return Start(loaded, load_tokenizer(folder), is_pretrained=True)
@@ -175,6 +180,12 @@ def load_model(folder, auto_class, config):
     config : PretrainedConfig
         Its configuration, with the head's settings. A head that the folder lacks, or holds in
         another size, is drawn at random.
+
+    Returns
+    -------
+    model : PreTrainedModel
+    drawn : list of str
+        The parts of the head that were drawn.
     """
     from pickle import UnpicklingError
 
@@ -209,11 +220,12 @@ def load_model(folder, auto_class, config):
             f"{len(lacking)} are not there in that size, such as {lacking[0]!r}. Get the folder "
             "anew from its source."
         )
+    drawn = sorted({".".join(k.split(".")[:2]) for k in absent if not k.startswith(encoder)})
     # from_pretrained leaves the weights memory-mapped: overwriting the file would change the
     # live model, truncating it would kill the process.
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
-    return model
+    return model, drawn if encoder else []
 
 
 def rebuild_model(config, weights):

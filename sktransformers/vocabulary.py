@@ -28,6 +28,8 @@ def learn_tokenizer(config, texts):
     config : PretrainedConfig
         A copy with the vocabulary's true size and the tokenizer's special ids.
     """
+    from tokenizers import AddedToken
+
     blank = _blank_tokenizer(config)
     if type(blank.backend_tokenizer.model).__name__ == "WordPiece":
         vocabulary = _word_pieces(blank, texts, config.vocab_size)
@@ -37,6 +39,10 @@ def learn_tokenizer(config, texts):
         tokenizer = blank.train_new_from_iterator(
             chunks, vocab_size=config.vocab_size, show_progress=False
         )
+        if tokenizer.mask_token is not None:
+            # The space before it belongs to it, as to any word; training forgets that.
+            mask = AddedToken(tokenizer.mask_token, lstrip=True, special=True)
+            tokenizer.add_special_tokens({"mask_token": mask})
     if len(tokenizer) > config.vocab_size:
         _refuse(config.vocab_size, f"{len(tokenizer)} or more, for the alphabet and special tokens")
     config = copy.deepcopy(config)

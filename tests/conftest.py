@@ -73,6 +73,15 @@ def tiny_bert(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_bert_with_head(tmp_path_factory):
+    """Folder of a BERT with random weights and a head for hidden words."""
+    from transformers import BertConfig
+
+    folder = tmp_path_factory.mktemp("bert_with_head")
+    return save_tiny(BertConfig(vocab_size=300, **SMALL), folder, "AutoModelForMaskedLM")
+
+
+@pytest.fixture(scope="session")
 def tiny_roberta(tmp_path_factory):
     """Folder of a RoBERTa: byte-level BPE, no token types, positions behind the padding id."""
     from transformers import RobertaConfig

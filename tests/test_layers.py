@@ -35,6 +35,8 @@ FLOORS = {
     "tagger": 6,
     "embedder": 6,
     "sentence_files": 1,
+    "output_layer": 1,
+    "masked_lm": 6,
     "__init__": 7,
 }
 LIGHT = (
@@ -44,6 +46,7 @@ LIGHT = (
     "regressor",
     "tagger",
     "embedder",
+    "masked_lm",
     "sentence_files",
     "__init__",
     "exceptions",

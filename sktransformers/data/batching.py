@@ -143,6 +143,8 @@ class TrainingData(Dataset):
         do not depend on how weights are scaled.
     """
 
+    has_row_outputs = True  # whether a row's outputs and targets can be compared as they are
+
     def __init__(self, examples, targets, weights, pad_id, collate):
         self.examples = examples
         self.row_targets = targets

@@ -21,6 +21,9 @@ class Task(Protocol):
     """Whether outputs are means over tokens. Windows of a row then count by their lengths, and a
     word is the mean of its pieces; else windows count alike, and a word is its first piece."""
 
+    keeps_head: bool
+    """Whether the head that a model comes with is of this task: it is not started anew."""
+
     def fit(self, y: np.ndarray) -> Self:
         """Learn from all labels what must be known before the model is made."""
 

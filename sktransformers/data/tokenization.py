@@ -122,7 +122,12 @@ def _share(n_first, n_second, room, stride):
 
 
 def _windows(ids, size, stride):
-    """Overlapping parts of a text, the last one reaching its end; one if it is short."""
+    """Overlapping parts of a text, the last one reaching its end; one if it is short.
+
+    Without overlap they are blocks, so that each token is in one, and the last may be short.
+    """
+    if stride == 0:
+        return [ids[start : start + size] for start in range(0, max(1, len(ids)), size)]
     last = max(0, len(ids) - size)
     starts = [*range(0, last, size - stride), last]
     return [ids[start : start + size] for start in starts]

@@ -57,9 +57,10 @@ class Record(Callback):
         self._rate = net.optimizer_.param_groups[0]["lr"]
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
-        inputs, labels, _ = batch
-        self._loss += net.history[-1, "batches", -1, "train_loss"] * len(labels)
-        self._rows += len(labels)
+        inputs, _, _ = batch
+        n_rows = len(inputs["attention_mask"])
+        self._loss += net.history[-1, "batches", -1, "train_loss"] * n_rows
+        self._rows += n_rows
         self._tokens += int(inputs["attention_mask"].sum())
 
     def on_epoch_end(self, net, **kwargs):

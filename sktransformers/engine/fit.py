@@ -11,7 +11,7 @@ from ..data.batching import LengthBatches
 from .callbacks import Progress, Record, Validation, refuse_unsuitable
 from .device import choose_device, choose_precision
 from .freezing import freeze_layers
-from .infer import infer
+from .infer import batch_loss, infer
 from .net import FineTuningNet
 from .seeding import draw_seed
 
@@ -209,9 +209,13 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
 
 def _check_outputs(model, task, data, plan):
     """Look at what the last step left: its loss was finite before it, not after."""
-    some = data.examples.take(range(min(len(data), plan.batch_size)))
-    outputs = infer(model, task, some, precision=plan.precision, pad_id=data.pad_id)
-    if not np.isfinite(np.asarray(outputs)).all():
+    rows = range(min(len(data), plan.batch_size))
+    if data.has_row_outputs:
+        some = data.examples.take(rows)
+        left = infer(model, task, some, precision=plan.precision, pad_id=data.pad_id)
+    else:
+        left = batch_loss(model, task, data, rows, plan.precision)
+    if not np.isfinite(np.asarray(left)).all():
         raise FloatingPointError(
             "The model's outputs must stay finite, but after the last step they are not. Use a "
             "smaller learning_rate, or precision='float32'."

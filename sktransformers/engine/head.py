@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..data.examples import Examples
-from .device import output_layer, prepare
-from .infer import features, forward
+from ..output_layer import output_layer
+from .device import autocast, prepare
+from .infer import features
 
 __all__ = ["settle", "start_head"]
 
@@ -16,14 +16,13 @@ _ROWS = 1000
 _ROWS_PER_CLASS = 10
 
 
-def settle(model, task, tokenizer, plan):
+def settle(model, tokenizer, plan):
     """Put a model onto its device, in a precision that it can.
 
     Parameters
     ----------
     model : PreTrainedModel
         Changed in place.
-    task : Task
     tokenizer : PreTrainedTokenizerBase
     plan : Plan
 
@@ -36,10 +35,11 @@ def settle(model, task, tokenizer, plan):
     if not plan.may_fall_back:
         return plan
     ids = tokenizer("a")["input_ids"]
-    example = Examples.from_lists([ids], longest=len(ids))
+    inputs = {"input_ids": torch.tensor([ids], device=model.device)}
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     try:
-        for _ in forward(model, task, example, precision=plan.precision, pad_id=0):
-            pass
+        with torch.inference_mode(), autocast(plan.precision, model.device):
+            model.base_model(**inputs)
     except RuntimeError:  # DeBERTa masks with numbers that bfloat16 cannot hold
         plan = replace(plan, precision="float32", may_fall_back=False)
     return plan
@@ -62,8 +62,10 @@ def start_head(model, task, data, plan):
         With a head no faster than the encoder where it has learnt from all rows already: with 200
         rows it would else fit them to the last.
     """
+    if task.keeps_head:
+        return replace(plan, head_faster=1.0)
     _draw_anew(model)
-    if data.examples.words is not None or task.averages_tokens:
+    if data.examples.words is not None:
         return plan
     layer = output_layer(model)
     rows, merged = _distinct(data)

@@ -2,13 +2,15 @@
 
 import numpy as np
 import torch
+from skorch.utils import to_device
 
 from ..data.batching import batches_of_one_shape, pad
 from ..data.examples import Ragged
 from ..data.tokenization import tell_of_cuts, tokenise
-from .device import autocast, output_layer
+from ..output_layer import output_layer
+from .device import autocast
 
-__all__ = ["features", "forward", "infer", "infer_texts"]
+__all__ = ["batch_loss", "batches", "features", "forward", "infer", "infer_texts"]
 
 # Padded tokens in a batch. On a CPU a batch need not be large to be fast, and a single row costs
 # as much as a full one; a GPU is idle below some thousands.
@@ -16,6 +18,13 @@ _TOKENS = {"cpu": 512}
 
 # Distinct texts that are tokenised and computed at once: beyond them memory does not grow.
 _CHUNK = 16384
+
+
+def batches(examples, device):
+    """Yield the positions of examples batch by batch, and how many of them are not repeats."""
+    tokens = _TOKENS.get(device.type, 16384)
+    for rows, n_own in batches_of_one_shape(examples.widths, tokens):
+        yield (rows if device.type == "cpu" else rows[:n_own]), n_own  # elsewhere bits differ
 
 
 def forward(model, task, examples, *, precision, pad_id):
@@ -42,9 +51,7 @@ def forward(model, task, examples, *, precision, pad_id):
         What ``task.forward`` gives for them.
     """
     device = model.device
-    tokens = _TOKENS.get(device.type, 16384)
-    for rows, n_own in batches_of_one_shape(examples.widths, tokens):
-        rows = rows if device.type == "cpu" else rows[:n_own]  # elsewhere bits differ anyway
+    for rows, n_own in batches(examples, device):
         inputs = {name: t.to(device) for name, t in pad(examples, rows, pad_id).items()}
         # Entered for each batch: a generator must not leave its caller in inference mode.
         with torch.inference_mode(), autocast(precision, device):
@@ -122,6 +129,14 @@ def infer_texts(model, task, tokenizer, texts, *, precision, max_length, stride)
         found[rows] = part[places[rows] - start]
     tell_of_cuts(np.concatenate(cut)[places], texts, max_length)
     return Ragged.concatenate(parts).take(places) if parts else found
+
+
+def batch_loss(model, task, data, rows, precision):
+    """Compute the loss of some rows of training data, without gradients: float."""
+    inputs, labels, weights = to_device(data.__getitems__(rows), model.device)
+    with torch.inference_mode(), autocast(precision, model.device):
+        outputs = task.forward(model, inputs)
+    return float(task.loss(outputs, labels, weights))
 
 
 def features(model, task, examples, *, precision, pad_id):

@@ -131,16 +131,15 @@ class FineTuningNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Forward and backward of one batch."""
         self._set_training(True)
-        inputs, labels, weights = batch
         dtype = self.module_.dtype  # cast here: not every device has float64
-        labels = labels.to(dtype) if labels.is_floating_point() else labels
-        inputs, labels, weights = to_device((inputs, labels, weights.to(dtype)), self.device)
+        inputs, labels, weights = to_device(_cast(batch, dtype), self.device)
         with autocast(self.precision, self.device):
             outputs = self.task.forward(self.module_, inputs)
         loss = self.task.loss(outputs, labels, weights)
         self._check_finite(loss, "loss")
         self.scaler_.scale(loss).backward()
-        return {"loss": loss.detach(), "y_pred": outputs.detach()}
+        one = isinstance(outputs, torch.Tensor)  # language models give several
+        return {"loss": loss.detach(), "y_pred": outputs.detach() if one else None}
 
     def train_step(self, batch, **fit_params):
         """One optimisation step: gradients clipped at norm 1, then optimizer and schedule."""
@@ -164,6 +163,15 @@ class FineTuningNet(NeuralNet):
                 f"{len(self.history)}, batch {len(self.history[-1]['batches'])}. Use a smaller "
                 "learning_rate, or precision='float32'."
             )
+
+
+def _cast(values, dtype):
+    """The same with all fractions in one precision."""
+    if isinstance(values, (tuple, list)):
+        return tuple(_cast(value, dtype) for value in values)
+    if isinstance(values, dict):
+        return {name: _cast(value, dtype) for name, value in values.items()}
+    return values.to(dtype) if values.is_floating_point() else values
 
 
 def _raised_by_a_callback(interrupt):

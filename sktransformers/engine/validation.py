@@ -4,9 +4,11 @@ import numpy as np
 import torch
 from sklearn.metrics import check_scoring
 
-from .infer import infer
+from .infer import batch_loss, infer
 
 __all__ = ["validator"]
+
+_ROWS = 32  # of a validation batch
 
 
 def validator(estimator, task, rows, data):
@@ -30,6 +32,9 @@ def validator(estimator, task, rows, data):
     """
     given = rows.texts.as_list()
     score = _scorer(estimator, given, rows)
+    if not data.has_row_outputs:
+        return lambda model: _of_language(model, estimator, task, data, score)
+
     labels, weights = task.collate(data.row_targets), torch.from_numpy(data.row_weights)
 
     def validate(model):
@@ -39,13 +44,29 @@ def validator(estimator, task, rows, data):
         loss = float(task.loss(torch.from_numpy(np.asarray(outputs)), labels, weights))
         if score is None:
             return loss, -loss
-        seen = object.__new__(type(estimator))
         # An estimator that has already seen these rows: its verbs start from their outputs.
-        vars(seen).update(vars(estimator), model_=model)
+        seen = _with_model(estimator, model)
         seen._outputs = lambda X: outputs if X is given else type(seen)._outputs(seen, X)
         return loss, float(score(seen))
 
     return validate
+
+
+def _with_model(estimator, model):
+    seen = object.__new__(type(estimator))
+    vars(seen).update(vars(estimator), model_=model)
+    return seen
+
+
+def _of_language(model, estimator, task, data, score):
+    """Validation loss over batches, the same words hidden each time, and score."""
+    data.start_again()
+    total = 0.0
+    for start in range(0, len(data), _ROWS):
+        rows = range(start, min(start + _ROWS, len(data)))
+        total += batch_loss(model, task, data, rows, estimator._precision) * len(rows)
+    loss = total / len(data)
+    return loss, -loss if score is None else float(score(_with_model(estimator, model)))
 
 
 def _scorer(estimator, X, rows):

@@ -38,6 +38,7 @@ class Classification:
 
     auto_class = "AutoModelForSequenceClassification"
     averages_tokens = False
+    keeps_head = False
 
     @classmethod
     def fit(cls, y):

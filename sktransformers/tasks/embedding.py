@@ -25,6 +25,7 @@ class TokenEmbedding:
 
     auto_class = "AutoModel"
     averages_tokens = True
+    keeps_head = True
 
     def config(self):
         """Nothing: there is no head."""

@@ -27,6 +27,7 @@ class MultiLabel:
 
     auto_class = "AutoModelForSequenceClassification"
     averages_tokens = False
+    keeps_head = False
 
     @classmethod
     def fit(cls, y):

@@ -24,6 +24,7 @@ class Regression:
 
     auto_class = "AutoModelForSequenceClassification"
     averages_tokens = False
+    keeps_head = False
 
     @classmethod
     def fit(cls, y, weights=None):

@@ -40,6 +40,7 @@ class Tagging:
 
     auto_class = "AutoModelForTokenClassification"
     averages_tokens = False
+    keeps_head = False
 
     @classmethod
     def fit(cls, y, scheme="auto", constrained=True):

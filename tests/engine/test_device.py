@@ -2,14 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from sktransformers.engine import device as rooms
 from sktransformers.engine.device import (
-    FullPrecisionLinear,
     autocast,
     choose_device,
     choose_precision,
     prepare,
 )
+from sktransformers.output_layer import FullPrecisionLinear, only_at, output_layer
 
 
 def test_the_device_is_the_first_that_is_there(monkeypatch):
@@ -61,9 +60,9 @@ def test_the_output_layer_is_found_in_other_heads(tiny_roberta):
     from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
 
     model = AutoModelForSequenceClassification.from_pretrained(tiny_roberta)
-    assert rooms.output_layer(model) is model.classifier.out_proj
+    assert output_layer(model) is model.classifier.out_proj
     model = AutoModelForMaskedLM.from_pretrained(tiny_roberta)
-    assert rooms.output_layer(model) is model.lm_head.decoder
+    assert output_layer(model) is model.lm_head.decoder
 
 
 def test_float64_is_kept_throughout(tiny_bert):
@@ -72,3 +71,22 @@ def test_float64_is_kept_throughout(tiny_bert):
     model = AutoModelForSequenceClassification.from_pretrained(tiny_bert).eval()
     prepare(model, "float64", "cpu")
     assert model(input_ids=torch.tensor([[2, 5, 3]])).logits.dtype == torch.float64
+
+
+def test_outputs_at_some_places_are_those_of_the_whole(tiny_bert):
+    from transformers import AutoModelForMaskedLM
+
+    model = prepare(AutoModelForMaskedLM.from_pretrained(tiny_bert).eval(), "float32", "cpu")
+    ids = torch.randint(5, 60, (9, 12))
+    places = torch.rand(9, 12) < 0.5
+    with torch.inference_mode():
+        whole = model(input_ids=ids).logits
+        with only_at(places):
+            some = model(input_ids=ids).logits
+        with only_at(places[:1]):
+            alone = model(input_ids=ids[:1]).logits
+        with only_at(torch.zeros(9, 12, dtype=torch.bool)):
+            assert model(input_ids=ids).logits.shape == (0, whole.shape[-1])
+        assert torch.equal(model(input_ids=ids).logits, whole)
+    torch.testing.assert_close(some, whole[places])
+    torch.testing.assert_close(alone, some[: len(alone)])

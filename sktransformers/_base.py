@@ -25,7 +25,7 @@ class TransformerEstimator(BaseEstimator):
     A subclass says what varies: ``_make_task`` and ``_task``, ``_read_targets`` and ``_weigh``.
     """
 
-    _kind = "encoder"
+    _kind, _needs_y = "encoder", True
     _as_rows = staticmethod(as_texts)  # how X is read
     _stride = property(lambda self: self.stride)
     _kept = ("_asked", "_pairs", "_reading")  # private, and learnt: saved with the model
@@ -33,7 +33,7 @@ class TransformerEstimator(BaseEstimator):
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """Fit a draft of the estimator, and become it only when all went well."""
         self._validate_params()
-        must_come_together(X_val, y_val, sample_weight_val)
+        must_come_together(X_val, y_val, sample_weight_val, needs_y=self._needs_y)
         if isinstance(self.scoring, str) and self.scoring != "loss":
             get_scorer(self.scoring)  # refuses unknown names before any work
         draft = self._draft(keep_learnt=self.warm_start)

@@ -67,15 +67,16 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         "backbone" all but the head. Frozen layers run without dropout.
 
     early_stopping : bool, default=False
-        Stop after ``n_iter_no_change`` epochs without a better validation score, and go back to
-        the weights that were best.
+        Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the
+        weights with the best score.
 
     validation_fraction : float, default=0.1
         The share of rows, stratified by class, that is set aside for early stopping when no
         ``X_val`` is given.
 
     n_iter_no_change : int, default=2
-        Epochs without progress after which to stop.
+        Epochs without a better score after which to stop. With ``scoring=None`` a smaller loss is
+        progress too.
 
     scoring : str, callable or "loss", default=None
         What validation scores: a scorer's name or a scorer, as in scikit-learn. None is ``score``
@@ -413,7 +414,12 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
             check_class_weight(self.class_weight)
             return _weigh_cells(self.class_weight, rows, reference)
         return label_weights(
-            self.class_weight, rows.y, rows.weights, reference.y, reference.weights
+            self.class_weight,
+            self.classes_,
+            rows.y,
+            rows.weights,
+            reference.y,
+            reference.weights,
         )
 
     def __sklearn_tags__(self):

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from .data.inputs import as_given, as_texts, as_token_lists, holds_texts
+from .data.inputs import as_texts, as_token_lists, holds_texts
 
 __all__ = ["spans_html"]
 
@@ -84,8 +84,7 @@ def _mark(text, span, hue):
 def _texts_and_edges(texts):
     """Texts, and for each what turns a span's start and end into characters."""
     if holds_texts(texts):
-        as_texts(texts)  # refuses what is none
-        given = as_given(texts)
+        given = as_texts(texts).first
         return given, [lambda start, end: (start, end)] * len(given)
     rows = as_token_lists(texts).as_list()
     return [" ".join(row) for row in rows], [_token_edges(row) for row in rows]

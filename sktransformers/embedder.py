@@ -1,17 +1,18 @@
 """``BertEmbedder``: vectors from texts."""
 
+from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import TransformerEstimator
 from ._parameters import SHARED_CONSTRAINTS
 from .data.inputs import as_token_lists
 from .data.targets import as_labels
-from .data.texts import Texts
 from .hub import DEFAULT_ENCODER, locate
 from .sentence_files import POOLINGS, read_sentence_files, sentence_files
 
@@ -50,7 +51,8 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         How many features to keep, of models that were trained for it ("Matryoshka").
 
     prompt : str, default=""
-        What is put before every text, for models that were trained with such an instruction.
+        What is put before every text, for models that were trained with such an instruction. An
+        empty one is the default prompt of the model's sentence-transformers files.
 
     objective : {"simcse", "contrastive"}, default=None
         What ``fit`` trains. None: nothing, the model stays as it is. "simcse" needs no labels: two
@@ -74,20 +76,21 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
     warmup_ratio : float, default=0.1
         The share of all steps in which the learning rate rises; in the others it falls to 0.
 
-    freeze : int or "backbone", default=None
-        ``n`` keeps the embeddings and the ``n`` lowest layers as they are (0: the embeddings),
-        "backbone" all but the head. Frozen layers run without dropout.
+    freeze : int, default=None
+        ``n`` keeps the embeddings and the ``n`` lowest layers as they are (0: the embeddings).
+        Frozen layers run without dropout.
 
     early_stopping : bool, default=False
-        Stop after ``n_iter_no_change`` epochs without a better validation score, and go back to
-        the weights that were best.
+        Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the
+        weights with the best score.
 
     validation_fraction : float, default=0.1
         The share of rows, stratified by class if there are classes, that is set aside for early
         stopping when no ``X_val`` is given.
 
     n_iter_no_change : int, default=2
-        Epochs without progress after which to stop.
+        Epochs without a better score after which to stop. With ``scoring=None`` a smaller loss is
+        progress too.
 
     scoring : callable or "loss", default=None
         What validation scores: a function of estimator, X and y, as in scikit-learn. None is
@@ -142,7 +145,7 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
     Notes
     -----
     Equal texts are computed once. A saved folder also opens in ``SentenceTransformer``, with equal
-    vectors (but for ``pooling="last4"`` and ``truncate_dim``, which it has no files for).
+    vectors (but for ``pooling="last4"``, ``truncate_dim`` and ``stride``: no file tells it those).
 
     Examples
     --------
@@ -152,7 +155,7 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
     ((3, 384), True)
     """
 
-    _kept = (*TransformerEstimator._kept, "_vectors", "_prompt")
+    _kept = (*TransformerEstimator._kept, "_vectors", "_files")
 
     _parameter_constraints = {
         **SHARED_CONSTRAINTS,
@@ -162,6 +165,7 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         "truncate_dim": [Interval(Integral, 1, None, closed="left"), None],
         "prompt": [str],
         "objective": [StrOptions({"simcse", "contrastive"}), None],
+        "freeze": [Interval(Integral, 0, None, closed="left"), None],
         "scoring": [callable, StrOptions({"loss"}), None],
     }
 
@@ -313,19 +317,18 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
 
     def _validate_text(self, X, *, reset=False, name="X"):
         texts = super()._validate_text(X, reset=reset, name=name)
-        if reset:
-            self._prompt = self.prompt
-        return Texts([self._prompt + text for text in texts.first]) if self._prompt else texts
+        known = getattr(self, "_files", None)
+        if reset or known is None:
+            known = self._said()
+        return replace(texts, prompt=known["prompt"])
 
     def _read_targets(self, y, texts, name):
-        if self.objective != "contrastive":
-            return np.zeros(len(texts))
-        if y is None:
+        if y is None and self.objective == "contrastive":
             raise ValueError(
                 f"BertEmbedder(objective='contrastive') requires {name} to be passed, but the "
                 f"target {name} is None."
             )
-        return as_labels(y, len(texts), name)
+        return np.zeros(len(texts)) if y is None else as_labels(y, len(texts), name)
 
     def _make_task(self, rows):
         from .tasks.embedding import Contrast
@@ -335,46 +338,67 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
                 "early_stopping needs something that is trained, but objective is None. Set "
                 "objective, or early_stopping=False."
             )
-        self._prompt, said = self.prompt, self._said()
-        self._vectors = {
+        if self.objective is not None and min(len(rows), self.batch_size) < 2:
+            raise ValueError(
+                f"objective={self.objective!r} compares texts with others of their batch, but "
+                f"there are {len(rows)} rows and batch_size={self.batch_size}. Use 2 or more."
+            )
+        self._files = self._said()
+        self._vectors = {name: self._files[name] for name in ("pooling", "normalize")}
+        self._vectors["truncate_dim"] = self.truncate_dim
+        classes = None
+        if self.objective == "contrastive":
+            check_classification_targets(rows.y)
+            classes = np.unique(rows.y)
+            if len(classes) < 2:
+                raise ValueError(
+                    "BertEmbedder(objective='contrastive') needs at least 2 classes in y, but y "
+                    f"holds only one class: {classes.tolist()[0]!r}. Add rows of another class."
+                )
+        return Contrast(**self._vectors, classes=classes)
+
+    def _said(self):
+        """How vectors are made: as the parameters say, else the model's files."""
+        if hasattr(self, "model_"):  # of a warm start: the model's folder may be gone
+            said = self._files
+        elif hasattr(self.model, "to_json_string"):
+            said = {}
+        else:
+            folder, _ = locate(self.model)
+            said = read_sentence_files(
+                folder, pooling_needed="auto" in (self.pooling, self.normalize)
+            )
+        return {
             "pooling": said.get("pooling", "mean") if self.pooling == "auto" else self.pooling,
             "normalize": bool(
                 said.get("normalize", False) if self.normalize == "auto" else self.normalize
             ),
-            "truncate_dim": self.truncate_dim,
+            "prompt": self.prompt or said.get("prompt", ""),
+            "max_length": said.get("max_length"),
         }
-        classes = np.unique(rows.y) if self.objective == "contrastive" else None
-        if classes is not None and len(classes) < 2:
-            raise ValueError(
-                "BertEmbedder(objective='contrastive') needs at least 2 classes in y, but y holds "
-                f"only one class: {classes[0]!r}. Add rows of another class."
-            )
-        return Contrast(**self._vectors, classes=classes)
-
-    def _said(self):
-        """What the sentence-transformers files of the model say."""
-        if hasattr(self.model, "to_json_string"):
-            return {}
-        folder, _ = locate(self.model)
-        needed = "auto" in (self.pooling, self.normalize)
-        return read_sentence_files(folder, pooling_needed=needed)
 
     def _start(self, task, texts):
         """As for all estimators, with the length that the model's files say."""
         head_is_new = super()._start(task, texts)
-        said = self._said().get("max_length") if self.max_length is None else None
-        if said is not None:
+        said = self._files["max_length"]
+        if self.max_length is None and said is not None:
             self._reading["max_length"] = min(said, self._reading["max_length"])
         return head_is_new
+
+    @property
+    def _needs_y(self):
+        return self.objective == "contrastive"
 
     def _weigh(self, rows, reference):
         return rows.weights
 
     def _further_files(self):
         """Files with which SentenceTransformer opens a saved folder."""
-        pooling, normalize = self._vectors["pooling"], self._vectors["normalize"]
-        dim = self.model_.config.hidden_size
-        return sentence_files(pooling, normalize, self._reading["max_length"], dim)
+        return sentence_files(
+            **{name: self._files[name] for name in ("pooling", "normalize", "prompt")},
+            max_length=self._reading["max_length"],
+            dim=self.model_.config.hidden_size,
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

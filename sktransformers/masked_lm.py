@@ -64,15 +64,16 @@ class BertMaskedLM(TransformerEstimator):
         "backbone" all but the head. Frozen layers run without dropout.
 
     early_stopping : bool, default=False
-        Stop after ``n_iter_no_change`` epochs without a better validation score, and go back to
-        the weights that were best.
+        Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the
+        weights with the best score.
 
     validation_fraction : float, default=0.1
         The share of rows, chosen at random, that is set aside for early stopping when no ``X_val``
         is given.
 
     n_iter_no_change : int, default=2
-        Epochs without progress after which to stop.
+        Epochs without a better score after which to stop. With ``scoring=None`` a smaller loss is
+        progress too.
 
     scoring : callable or "loss", default=None
         What validation scores: a function of estimator, X and y, as in scikit-learn. None is
@@ -145,6 +146,7 @@ class BertMaskedLM(TransformerEstimator):
 
     _kept = (*TransformerEstimator._kept, "_learnt")
     _as_rows = staticmethod(as_texts_or_documents)
+    _needs_y = False
     _stride = 0  # longer texts are read as consecutive blocks
 
     _parameter_constraints = {

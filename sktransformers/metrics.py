@@ -48,7 +48,7 @@ def entity_f1_score(y_true, y_pred, *, scheme=None, average="micro", sample_weig
             "of each type use entity_report."
         )
     report = entity_report(y_true, y_pred, scheme=scheme, sample_weight=sample_weight)
-    return float(report.loc[f"{average} avg", "f1"])
+    return float(report["f1"].iloc[{"micro": -3, "macro": -2, "weighted": -1}[average]])
 
 
 def entity_report(y_true, y_pred, *, scheme=None, sample_weight=None):
@@ -172,13 +172,13 @@ def _reading(scheme, tags, codes, offsets):
 def _row_weights(sample_weight, n_rows):
     if sample_weight is None:
         return np.ones(n_rows)
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != (n_rows,):
+    weights = np.asarray(sample_weight, dtype=object)
+    if weights.shape != (n_rows,) or any(hasattr(weight, "__len__") for weight in weights):
         raise ValueError(
-            f"sample_weight must hold one weight for each of {n_rows} rows, but its shape is "
-            f"{weights.shape}."
+            f"sample_weight must hold one weight for each of {n_rows} rows, but other things came. "
+            "Pass a number for each row."
         )
-    return weights
+    return weights.astype(np.float64)
 
 
 def _report(names, hits, predicted, support, *, integers):

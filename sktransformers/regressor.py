@@ -58,14 +58,15 @@ class BertRegressor(RegressorMixin, TransformerEstimator):
         "backbone" all but the head. Frozen layers run without dropout.
 
     early_stopping : bool, default=False
-        Stop after ``n_iter_no_change`` epochs without a better validation score, and go back to
-        the weights that were best.
+        Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the
+        weights with the best score.
 
     validation_fraction : float, default=0.1
         The share of rows that is set aside for early stopping when no ``X_val`` is given.
 
     n_iter_no_change : int, default=2
-        Epochs without progress after which to stop.
+        Epochs without a better score after which to stop. With ``scoring=None`` a smaller loss is
+        progress too.
 
     scoring : str, callable or "loss", default=None
         What validation scores: a scorer's name or a scorer, as in scikit-learn. None is ``score``

@@ -99,17 +99,30 @@ def recognise(tags, codes, offsets):
     Returns
     -------
     str or None
-        A name of SCHEMES; None for plain tags.
+        A name of SCHEMES; LENIENT for spans by no such scheme; None for plain tags.
     """
     letters = set(tags.letters) if tags else set()
     if not letters:
         return None
     for name, needed in (("BMES", "M"), ("BILOU", "LU"), ("IOBES", "S")):
         if letters & set(needed) or (name == "IOBES" and {"B", "E"} <= letters):
-            return name if letters <= set(SCHEMES[name][0]) else None
+            if not letters <= set(SCHEMES[name][0]):
+                return None
+            # Not so of BIOS, which has no E, and of BIOE, which has no S: they have no rules here.
+            return name if _all_usable(tags, name) else LENIENT
     likely, other = ("IOE2", "IOE1") if "E" in letters else ("IOB2", "IOB1")
     fits = [name for name in (likely, other) if is_valid(tags, codes, offsets, name)]
     return fits[0] if fits else likely
+
+
+def _all_usable(tags, scheme):
+    """Whether each tag can be part of a row that follows the scheme to the letter."""
+    allowed, first, last = transitions(tags, scheme)
+    forward, backward = first.copy(), last.copy()
+    for _ in range(len(first)):
+        forward |= allowed[forward].any(axis=0)
+        backward |= allowed[:, backward].any(axis=1)
+    return bool((forward & backward).all())
 
 
 def is_valid(tags, codes, offsets, scheme):

@@ -27,7 +27,8 @@ def read_sentence_files(folder, *, pooling_needed=True):
     Returns
     -------
     dict
-        ``pooling``, ``normalize`` and ``max_length``; empty where the folder has no such files.
+        ``pooling``, ``normalize``, ``max_length`` and ``prompt``; empty where the folder has no
+        such files.
     """
     modules = _json(Path(folder) / "modules.json")
     if not isinstance(modules, list):
@@ -51,10 +52,14 @@ def read_sentence_files(folder, *, pooling_needed=True):
         )
     found = {"pooling": modes[0], "normalize": "Normalize" in kinds} if follows else {}
     most = _json(Path(folder) / "sentence_bert_config.json").get("max_seq_length")
-    return {**found, "max_length": most} if isinstance(most, int) else found
+    if isinstance(most, int):
+        found["max_length"] = most
+    prompts = _json(Path(folder) / "config_sentence_transformers.json")
+    usual = (prompts.get("prompts") or {}).get(prompts.get("default_prompt_name"))
+    return {**found, "prompt": usual} if isinstance(usual, str) else found
 
 
-def sentence_files(pooling, normalize, max_length, dim):
+def sentence_files(pooling, normalize, prompt, max_length, dim):
     """Make the files with which SentenceTransformer opens a folder: names and contents."""
     if pooling not in _POOLINGS:
         return {}
@@ -74,6 +79,10 @@ def sentence_files(pooling, normalize, max_length, dim):
         "modules.json": modules,
         "1_Pooling/config.json": {"word_embedding_dimension": dim, **modes},
         "sentence_bert_config.json": {"max_seq_length": max_length, "do_lower_case": False},
+        "config_sentence_transformers.json": {
+            "prompts": {"default": prompt} if prompt else {},
+            "default_prompt_name": "default" if prompt else None,
+        },
     }
     return {name: json.dumps(content, indent=1) for name, content in contents.items()}
 

@@ -12,7 +12,7 @@ from .data.class_weights import label_weights
 from .data.inputs import as_given, as_texts, as_token_lists, holds_texts
 from .data.targets import as_tag_lists
 from .hub import DEFAULT_ENCODER
-from .schemes import PLAIN, SCHEMES
+from .schemes import LENIENT, PLAIN, SCHEMES
 
 __all__ = ["BertTagger"]
 
@@ -61,7 +61,8 @@ class BertTagger(TransformerEstimator):
 
     scheme : str, default="auto"
         How tags mark spans: "IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BMES", "BILOU", or "plain"
-        where every tag stands for itself, as with parts of speech. "auto" recognises it from ``y``.
+        where every tag stands for itself, as with parts of speech. "lenient" reads spans as the
+        CoNLL script does and has no rules. "auto" recognises the scheme from ``y``.
 
     constrained : bool, default=True
         Whether predictions follow the scheme to the letter, with no ``I-PER`` after ``O``: then
@@ -72,19 +73,21 @@ class BertTagger(TransformerEstimator):
         "backbone" all but the head. Frozen layers run without dropout.
 
     early_stopping : bool, default=False
-        Stop after ``n_iter_no_change`` epochs without a better validation score, and go back to
-        the weights that were best.
+        Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the
+        weights with the best score.
 
     validation_fraction : float, default=0.1
         The share of rows, chosen at random, that is set aside for early stopping when no ``X_val``
         is given.
 
     n_iter_no_change : int, default=2
-        Epochs without progress after which to stop.
+        Epochs without a better score after which to stop. With ``scoring=None`` a smaller loss is
+        progress too.
 
-    scoring : str, callable or "loss", default=None
-        What validation scores: a scorer's name or a scorer, as in scikit-learn. None is ``score``
-        (F1 of entities, or accuracy), "loss" the validation loss.
+    scoring : callable or "loss", default=None
+        What validation scores: a scorer, as in scikit-learn, such as
+        ``make_scorer(entity_f1_score)``. None is ``score`` (F1 of entities, or accuracy), "loss"
+        the validation loss.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted weights for another ``max_epochs``, with a new
@@ -161,8 +164,9 @@ class BertTagger(TransformerEstimator):
     _parameter_constraints = {
         **SHARED_CONSTRAINTS,
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "scheme": [StrOptions({"auto", PLAIN, *SCHEMES})],
+        "scheme": [StrOptions({"auto", LENIENT, PLAIN, *SCHEMES})],
         "constrained": ["boolean"],
+        "scoring": [callable, StrOptions({"loss"}), None],
     }
 
     def __init__(
@@ -319,7 +323,6 @@ class BertTagger(TransformerEstimator):
         outputs = self._outputs(X)
         codes, offsets = task.best(outputs), outputs.offsets
         chosen = task.probabilities(outputs).values[np.arange(len(codes)), codes]
-        sums = np.concatenate([[0.0], np.cumsum(chosen)])
         starts, stops, labels = task.spans(codes, offsets)
         rows = np.searchsorted(offsets, starts, side="right") - 1
         found = []
@@ -332,8 +335,10 @@ class BertTagger(TransformerEstimator):
         # Objects: pandas' own strings refuse lone surrogates.
         spans = pd.DataFrame(found, columns=["row", "start", "end", "text"], dtype=object)
         spans = spans.astype({"row": int, "start": int, "end": int})
-        spans.insert(3, "label", labels)
-        spans["score"] = (sums[stops] - sums[starts]) / (stops - starts)
+        spans.insert(3, "label", pd.Series(labels, dtype=None if labels else object))
+        edges = np.column_stack([starts, stops]).ravel()
+        sums = np.add.reduceat(np.append(chosen, 0.0), edges)[::2] if len(edges) else starts
+        spans["score"] = sums / (stops - starts)
         return spans
 
     def score(self, X, y, sample_weight=None):
@@ -358,7 +363,7 @@ class BertTagger(TransformerEstimator):
         predicted = self.predict(X)
         if self.scheme_ == PLAIN:
             report = tag_report(y, predicted, sample_weight=sample_weight)
-            return float(report.loc["micro avg", "f1"])
+            return float(report["f1"].iloc[-3])
         return entity_f1_score(y, predicted, sample_weight=sample_weight)
 
     @property
@@ -380,6 +385,11 @@ class BertTagger(TransformerEstimator):
 
         self._constrained = self.constrained
         if hasattr(self, "classes_"):  # of a warm start
+            if self.scheme not in ("auto", self.scheme_):
+                raise ValueError(
+                    f"scheme must be {self.scheme_!r}, as in the fit before, but it is "
+                    f"{self.scheme!r}. Fit anew, with warm_start=False."
+                )
             return Tagging(self.classes_, self.scheme_, self.constrained)
         task = Tagging.fit(rows.y, self.scheme, self.constrained)
         if len(task.classes) < 2:
@@ -397,8 +407,7 @@ class BertTagger(TransformerEstimator):
             None if some.weights is None else np.repeat(some.weights, some.texts.lengths)
             for some in (rows, reference)
         )
-        if self.class_weight is None:
-            return weights
-        return label_weights(
-            self.class_weight, np.array(flat), weights, np.array(counted), counted_weights
-        )
+        if self.class_weight is not None:
+            labels = np.array(flat), weights, np.array(counted), counted_weights
+            weights = label_weights(self.class_weight, self.classes_, *labels)
+        return None if weights is None else weights / (weights.mean() or 1.0)

@@ -553,7 +553,13 @@ def test_shared_parameters_have_one_order_default_and_wording():
 
     first = ESTIMATORS["BertClassifier"]
     own_words = {"stride", "validation_fraction", "scoring", "warm_start", "class_weight"}
-    own_words |= {"max_length", "learning_rate", "max_epochs", "random_state"}  # the embedder's
+    own_words |= {
+        "max_length",
+        "learning_rate",
+        "max_epochs",
+        "random_state",
+        "freeze",
+    }  # the embedder's
     for cls in ESTIMATORS.values():
         shared = [n for n in defaults(first) if n in defaults(cls)]
         assert shared == [n for n in defaults(cls) if n in defaults(first)]

@@ -225,11 +225,14 @@ def test_vectors_are_those_of_sentence_transformers(tmp_path):
     with pytest.warns(TruncationWarning, match="1 of 51 texts .* max_length=256"):
         ours = embedder.fit(texts).transform(texts)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    for params in ({}, {"pooling": "cls", "normalize": False}, {"max_length": 20}):
+    others = {"pooling": "cls", "normalize": False}, {"max_length": 20}, {"prompt": "query: "}
+    for params in ({}, *others):
         changed = BertEmbedder(**EXACT, **params).fit(TEXTS)
         changed.save(tmp_path / "saved")
         opened = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
         np.testing.assert_allclose(opened.encode(TEXTS), changed.transform(TEXTS), atol=1e-5)
+        again = BertEmbedder(str(tmp_path / "saved"), **EXACT).fit(TEXTS)
+        np.testing.assert_array_equal(again.transform(TEXTS), changed.transform(TEXTS))
 
 
 def test_saved_loaded_and_started_from(make, tmp_path):
@@ -240,7 +243,7 @@ def test_saved_loaded_and_started_from(make, tmp_path):
     )
     files = {p.relative_to(tmp_path / "model").as_posix() for p in (tmp_path / "model").rglob("*")}
     assert {"modules.json", "1_Pooling/config.json", "sentence_bert_config.json"} <= files
-    again = make(str(tmp_path / "model"), prompt="red ", truncate_dim=9).fit(TEXTS)
+    again = make(str(tmp_path / "model"), truncate_dim=9).fit(TEXTS)
     np.testing.assert_array_equal(again.transform(TEXTS), embedder.transform(TEXTS))
     (tmp_path / "model" / "1_Pooling" / "config.json").write_text("{}")
     with pytest.raises(ValueError, match=r"1_Pooling/config.json' must be as save\(\) wrote it"):
@@ -282,3 +285,58 @@ def test_from_nothing(make):
     )
     embedder = make(config, objective="simcse", **SETTINGS).fit(TEXTS)
     assert embedder.transform(["cat", "red"]).shape == (2, 16)
+
+
+def test_the_validation_loss_does_not_depend_on_the_order_of_rows():
+    from sktransformers.tasks.embedding import Contrast
+
+    rng = np.random.RandomState(0)
+    labels = np.repeat([0, 1], 512)
+    outputs = torch.from_numpy(rng.normal(0, 0.05, (1024, 8)) + np.eye(8)[labels])
+    task = Contrast("mean", classes=np.array(["a", "b"]))
+    weights = torch.ones(1024)
+    order = rng.permutation(1024)
+    by_class = task.loss(outputs, torch.from_numpy(labels), weights)
+    mixed = task.loss(outputs[order], torch.from_numpy(labels[order]), weights)
+    flat = task.loss(torch.ones(1024, 8), torch.from_numpy(labels), weights)
+    assert float(by_class) == pytest.approx(float(mixed), rel=0.02)
+    assert by_class < flat - 0.1
+
+
+def test_scorers_see_texts_and_labels_as_they_were_given(make):
+    seen = []
+
+    def scorer(estimator, X, y):
+        seen.append((list(X), list(y)))
+        np.testing.assert_allclose(estimator.transform(X), estimator.transform(list(X)), atol=1e-6)
+        return 0.0
+
+    settings = {**SETTINGS, "max_epochs": 1, "objective": "simcse", "prompt": "red "}
+    make(scoring=scorer, **settings).fit(TEXTS, LABELS, X_val=TEXTS[:9], y_val=LABELS[:9])
+    assert seen[0] == (TEXTS[:9], LABELS[:9])
+    alone = make(**settings).fit(TEXTS, X_val=TEXTS[:9])  # no labels, nothing to pass
+    assert alone.history_["valid_loss"].notna().all()
+
+
+def test_what_cannot_be_trained(make):
+    with pytest.raises(ValueError, match="The 'freeze' parameter of BertEmbedder"):
+        make(objective="simcse", freeze="backbone").fit(TEXTS)
+    with pytest.raises(ValueError, match="freeze=2 leaves nothing to train"):
+        make(objective="simcse", freeze=2).fit(TEXTS)
+    for params, texts in (({"batch_size": 1}, TEXTS), ({}, TEXTS[:1])):
+        with pytest.raises(ValueError, match="compares texts with others of their batch"):
+            make(objective="simcse", **params).fit(texts)
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        make(objective="contrastive").fit(TEXTS, np.linspace(0.1, 0.9, 48))
+
+
+def test_a_warm_start_needs_no_folder(make, tiny_bert, tmp_path):
+    import shutil
+
+    shutil.copytree(tiny_bert, tmp_path / "start")
+    settings = {"warm_start": True, "prompt": "red ", "normalize": True}
+    embedder = make(str(tmp_path / "start"), **settings).fit(TEXTS)
+    embedder.save(tmp_path / "model")
+    shutil.rmtree(tmp_path / "start")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.fit(TEXTS).transform(TEXTS), embedder.transform(TEXTS))

@@ -121,6 +121,9 @@ def test_rows_that_follow_the_rules_lose_nothing_and_are_recognised(scheme):
         ([["B", "M", "E", "S"]], "BMES"),
         ([["B-X", "E-X"]], "IOBES"),
         ([["S-X", "O"]], "IOBES"),
+        ([["S-X", "B-X", "E-X"]], "IOBES"),
+        ([["S-X", "B-X", "I-X"]], LENIENT),  # BIOS: nothing ends what B begins
+        ([["B-X", "I-X", "E-X", "E-Y", "O"]], LENIENT),
         ([["U-X", "O"]], "BILOU"),
         ([["B-X", "M-X", "L-X"]], None),  # no scheme's letters
         ([["B-X", "other"]], None),

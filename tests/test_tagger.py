@@ -416,3 +416,98 @@ def test_random_unicode_of_every_category(fitted):
     texts = [" ".join(row) for row in rows]
     for span in fitted.predict_spans(texts).itertuples():
         assert texts[span.row][span.start : span.end] == span.text
+
+
+def test_schemes_without_rules_are_read_leniently(make):
+    rows = [["red", "cat"], ["the", "dog"], ["blue"]] * 20
+    tags = [["B-P", "I-P"], ["O", "O"], ["S-P"]] * 20
+    tagger = make().fit(rows, tags)
+    assert tagger.scheme_ == "lenient"
+    assert tagger.score(rows, tags) == 1
+    assert tagger.predict(rows[:3]).tolist() == tags[:3]
+
+
+def test_early_stopping_waits_while_the_loss_falls(make):
+    # The F1 of entities is 0 for some epochs: most words are none.
+    rows, tags = [["the"] * 9 + ["red"]] * 48, [["O"] * 9 + ["B-X"]] * 48
+    tagger = make(max_epochs=30, early_stopping=True, learning_rate=3e-4).fit(rows, tags)
+    scores = tagger.history_["valid_score"].to_numpy()
+    assert (scores[:3] == 0).all()
+    assert tagger.best_score_ == 1
+
+
+def test_rare_tags_may_be_weighed(make):
+    rows = [["cat", "dog"]] * 19 + [["pig", "cow"]]
+    tags = [["O", "B-X"]] * 19 + [["O", "B-RARE"]]
+    for seed in (5, 7, 10):
+        make(
+            max_epochs=1, class_weight={"B-RARE": 5.0}, early_stopping=True, random_state=seed
+        ).fit(rows, tags)
+    with pytest.raises(ValueError, match="must name classes that are in y, but 'B-RAER' is not"):
+        make(class_weight={"B-RAER": 5.0}).fit(rows, tags)
+
+
+def test_weights_of_validation_rows_have_mean_one(make):
+    config = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "intermediate_size": 32, "vocab_size": 120, "max_position_embeddings": 60}  # fmt: skip
+    rows, tags = [["cat"], ["the"] * 40], [["B-X"], ["O"] * 40]
+    for weights in ([1, 1], [1000, 1], [1, 1000]):
+        tagger = make(BertConfig(**small, **config), learning_rate=1e-12, max_epochs=1)
+        tagger.fit(
+            rows, tags, sample_weight=weights, X_val=rows, y_val=tags, sample_weight_val=weights
+        )
+        history = tagger.history_
+        np.testing.assert_allclose(history["train_loss"], history["valid_loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("params", "y", "message"),
+    [
+        ({"scoring": "f1_macro"}, Y, "The 'scoring' parameter of BertTagger"),
+        ({}, [[1 if t == "O" else t for t in row] for row in Y], "labels of one kind"),
+        ({}, [[0.5 if t == "O" else 1.5 for t in row] for row in Y], "Unknown label type"),
+        ({"scheme": "lenient"}, [["N"] * len(row) for row in Y], "With scheme='lenient' tags"),
+    ],
+)
+def test_still_more_refusals(make, params, y, message):
+    with pytest.raises(ValueError, match=message):
+        make(**params).fit(X, y)
+
+
+def test_a_warm_start_keeps_the_scheme(make):
+    tagger = make(max_epochs=1, warm_start=True).fit(X, Y)
+    with pytest.raises(ValueError, match="scheme must be 'IOB2', as in the fit before"):
+        tagger.set_params(scheme="plain").fit(X, Y)
+
+
+def test_enumerations_and_frames_of_tags(make, tmp_path):
+    from enum import Enum
+
+    class Kind(str, Enum):  # noqa: UP042
+        ONE = "one"
+        TWO = "two"
+
+    tagger = make(max_epochs=1).fit(X, [[Kind.ONE if t == "O" else Kind.TWO for t in y] for y in Y])
+    tagger.save(tmp_path / "model")
+    assert load(tmp_path / "model").classes_.tolist() == ["one", "two"]
+    frames = (pd.DataFrame({"y": Y}), pl.DataFrame({"y": Y}), pa.table({"y": Y}))
+    expected = make(max_epochs=1).fit(X, Y).predict(NEW).tolist()
+    for frame in frames:
+        assert make(max_epochs=1).fit(X, frame).predict(NEW).tolist() == expected
+    assert tagger.predict([pl.Series(["cat", "red"])]).shape == (1,)
+
+
+def test_spans_do_not_depend_on_other_rows(fitted):
+    rows = NEW * 3
+    together = fitted.predict_spans(rows)
+    for row in (0, 50, 100):
+        alone = fitted.predict_spans([rows[row]])["score"].tolist()
+        assert together.loc[together["row"] == row, "score"].tolist() == alone
+    assert fitted.predict_spans([[]])["label"].dtype == object
+    with pytest.raises(ValueError, match="must hold texts, but row 0 is None"):
+        fitted.predict_spans([None, "red cat"])
+
+
+def test_types_may_be_called_like_averages():
+    assert entity_f1_score([["B-micro avg"]], [["B-micro avg"]]) == 1

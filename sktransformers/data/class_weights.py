@@ -1,5 +1,7 @@
 """Weights of labels, joined with those of rows."""
 
+import reprlib
+
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -16,12 +18,14 @@ def check_class_weight(class_weight):
             )
 
 
-def label_weights(class_weight, labels, weights, counted, counted_weights):
+def label_weights(class_weight, classes, labels, weights, counted, counted_weights):
     """Multiply the weights of rows, or of words, by those of their labels.
 
     Parameters
     ----------
     class_weight : dict or "balanced"
+    classes : ndarray
+        All labels that are known.
     labels : ndarray of shape (n,)
     weights : ndarray of shape (n,) or None
     counted : ndarray of shape (m,)
@@ -34,11 +38,20 @@ def label_weights(class_weight, labels, weights, counted, counted_weights):
         With mean 1.
     """
     check_class_weight(class_weight)
-    present = np.unique(counted)
-    each = compute_class_weight(
-        class_weight, classes=present, y=counted, sample_weight=counted_weights
-    )
-    known = dict(zip(present.tolist(), each))
+    if isinstance(class_weight, dict):
+        known = {label: class_weight.get(label, 1.0) for label in classes.tolist()}
+        unknown = [label for label in class_weight if label not in known]
+        if unknown:
+            raise ValueError(
+                f"class_weight must name classes that are in y, but {unknown[0]!r} is not. y holds "
+                f"{reprlib.repr(classes.tolist())}."
+            )
+    else:
+        present = np.unique(counted)
+        each = compute_class_weight(
+            class_weight, classes=present, y=counted, sample_weight=counted_weights
+        )
+        known = dict(zip(present.tolist(), each))
     if not any(known.values()):
         raise ValueError(
             "class_weight must leave some rows a weight, but it is zero for every class in y. "

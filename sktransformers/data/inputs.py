@@ -8,7 +8,16 @@ import numpy as np
 from .texts import Texts
 from .words import TokenLists
 
-__all__ = ["as_given", "as_texts", "as_token_lists", "holds_texts", "is_frame", "is_missing"]
+__all__ = [
+    "as_given",
+    "as_list",
+    "as_texts",
+    "as_token_lists",
+    "holds_texts",
+    "is_frame",
+    "is_missing",
+    "only_column",
+]
 
 # Lone surrogates are no Unicode text, and the tokenizers library refuses them.
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -99,16 +108,29 @@ def as_token_lists(X, name="X"):
 
 
 def holds_texts(X):
-    """Whether X holds texts, and not rows of tokens; told by its first row."""
+    """Whether X holds texts, and not rows of tokens; told by its first row that is there."""
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] != 1:
         return False
-    column = _columns(X, "X", most=1)[0]
-    return len(column) == 0 or isinstance(column[0], str)
+    told = [row for row in only_column(X) if not is_missing(row)]
+    return not told or isinstance(told[0], str)
 
 
 def as_given(X):
     """The texts of X as they came, lone surrogates included."""
-    return _columns(X, "X", most=1)[0]
+    return only_column(X)
+
+
+def only_column(X, name="X"):
+    """The values of a container with one column, untouched."""
+    return _columns(X, name, most=1)[0]
+
+
+def as_list(row):
+    """An array or a Series as a list; anything else as it is."""
+    for method in ("tolist", "to_list"):
+        if hasattr(row, method):
+            return getattr(row, method)()
+    return row
 
 
 def _as_tokens(row, number, name):
@@ -117,8 +139,7 @@ def _as_tokens(row, number, name):
             f"{name} must hold lists of tokens, but row {number} is the text {_shown(row)}. Split "
             "it: text.split(). predict_spans reads texts as they are."
         )
-    if hasattr(row, "tolist"):
-        row = row.tolist()  # an ndarray, or a Series
+    row = as_list(row)
     if not isinstance(row, (list, tuple)):
         raise ValueError(
             f"{name} must hold lists of tokens, but row {number} is {_shown(row)}. Drop missing "

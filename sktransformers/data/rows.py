@@ -88,8 +88,10 @@ class Rows:
         return self.where(~chosen), self.where(chosen)
 
 
-def must_come_together(X_val, y_val, sample_weight_val):
+def must_come_together(X_val, y_val, sample_weight_val, *, needs_y=True):
     """Refuse a part of the validation rows' arguments."""
+    if not needs_y and y_val is None:
+        y_val = X_val
     given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     lacking = [name for name in ("X_val", "y_val") if given[name] is None]
     came = [name for name, value in given.items() if value is not None]

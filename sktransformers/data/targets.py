@@ -7,7 +7,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
-from .inputs import is_missing
+from .inputs import as_list, is_frame, is_missing, only_column
 
 __all__ = ["as_indicator", "as_labels", "as_numbers", "as_tag_lists", "is_indicator"]
 
@@ -66,9 +66,20 @@ def as_labels(y, n_rows, name="y"):
         column.dtype.itemsize > 8 and column.dtype.kind == "f"
     ):
         raise ValueError(_unknown_kind(name, column.dtype))
-    for value in column if column.dtype == object else ():
+    if column.dtype != object:
+        return column
+    for value in column:
         if not isinstance(value, (str, int, float, bool, np.generic)):
             raise ValueError(_unknown_kind(name, type(value).__name__))
+    are_text = [isinstance(value, str) for value in column]
+    if any(are_text) and not all(are_text):
+        raise ValueError(
+            f"{name} must hold labels of one kind, but it holds text and others, such as "
+            f"{column[are_text.index(True)]!r} and {column[are_text.index(False)]!r}. Turn labels "
+            "into strings: [str(label) for label in y]."
+        )
+    if all(are_text) and set(map(type, column)) != {str}:
+        column = np.array([value[:] for value in column], dtype=object)  # of enumerations too
     return column
 
 
@@ -160,8 +171,8 @@ def as_tag_lists(y, lengths, name="y"):
     ndarray of shape (n_rows,), object
         Of lists.
     """
-    if hasattr(y, "iloc") and getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
-        y = y.iloc[:, 0]
+    if is_frame(y):
+        y = only_column(y, name)
     for to_list in ("to_pylist", "to_list", "tolist"):
         if hasattr(y, to_list):
             y = getattr(y, to_list)()
@@ -173,7 +184,7 @@ def as_tag_lists(y, lengths, name="y"):
     _check_rows(y, len(lengths), name)
     tags = np.empty(len(lengths), dtype=object)
     for row, (given, n) in enumerate(zip(y, lengths.tolist())):
-        given = given.tolist() if hasattr(given, "tolist") else given
+        given = as_list(given)
         if not isinstance(given, (list, tuple)):
             raise ValueError(
                 f"{name} must hold a list of tags in every row, but row {row} is {given!r} "

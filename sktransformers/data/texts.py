@@ -1,6 +1,6 @@
 """What the estimators read: texts, or pairs of texts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,10 +16,13 @@ class Texts:
     first : list of str
     second : list of str or None
         The other texts of pairs.
+    prompt : str, default=""
+        What is read before each of the first texts.
     """
 
     first: list
     second: list | None = None
+    prompt: str = field(default="", repr=False)
 
     def __len__(self):
         return len(self.first)
@@ -28,6 +31,11 @@ class Texts:
     def are_pairs(self):
         """Whether each row has two texts."""
         return self.second is not None
+
+    @property
+    def read(self):
+        """The first texts as they are read."""
+        return [self.prompt + text for text in self.first] if self.prompt else self.first
 
     def must_be_pairs(self, wanted, name):
         """Refuse single texts where pairs were learnt from, and the reverse."""
@@ -45,15 +53,17 @@ class Texts:
     def where(self, mask):
         """The rows for which a mask is true."""
         columns = [self.first] if self.second is None else [self.first, self.second]
-        return Texts(*([text for text, kept in zip(c, mask, strict=True) if kept] for c in columns))
+        kept = ([text for text, keep in zip(c, mask, strict=True) if keep] for c in columns)
+        return replace(self, **dict(zip(("first", "second"), kept)))
 
     def distinct(self):
         """Rows that differ, and for each row the place of its like among them."""
         known = {}
         places = [known.setdefault(row, len(known)) for row in self.as_list()]
         columns = [list(known)] if self.second is None else map(list, zip(*known))
-        return Texts(*columns), np.array(places)
+        return replace(self, **dict(zip(("first", "second"), columns))), np.array(places)
 
     def part(self, start, stop):
         """The rows from start to stop."""
-        return Texts(self.first[start:stop], self.second and self.second[start:stop])
+        second = self.second and self.second[start:stop]
+        return replace(self, first=self.first[start:stop], second=second)

@@ -85,8 +85,9 @@ def tokenise(tokenizer, texts, max_length, stride=None):
 def _examples(tokenizer, texts, frame, room, stride):
     """Examples of some texts, and which rows lost tokens."""
     needed = room if stride is None else None
-    first = pieces(tokenizer, texts.first, needed)
+    first = pieces(tokenizer, texts.read, needed)
     second = pieces(tokenizer, texts.second, needed) if texts.are_pairs else [None] * len(first)
+    unknown = [tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id]
     lists, rows, starts, cut = [], [], [], []
     for row, (one, other) in enumerate(zip(first, second)):
         if other is None:
@@ -98,7 +99,7 @@ def _examples(tokenizer, texts, frame, room, stride):
         windows = [body[:left]] if stride is None else _windows(body, left, stride)
         cut_first = other is not None and n < len(one)
         cut.append(cut_first or (stride is None and len(body) > left))
-        lists += [start + window + frame.after for window in windows]
+        lists += [start + window + frame.after or unknown for window in windows]
         rows += [row] * len(windows)
         starts += [len(start)] * len(windows)
     typed = texts.are_pairs and "token_type_ids" in tokenizer.model_input_names

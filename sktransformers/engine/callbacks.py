@@ -77,6 +77,9 @@ class Record(Callback):
         return [{name: epoch.get(name, math.nan) for name in cls.columns} for epoch in finished]
 
 
+_WORTH = 0.01  # by which the validation loss must fall to count as progress
+
+
 class Validation(Callback):
     """Score every epoch; stop where nothing gets better, and bring the best weights back.
 
@@ -87,19 +90,24 @@ class Validation(Callback):
     patience : int or None
         Epochs without progress after which to stop. With None there is no stop, and the last
         weights stay.
+    loss_counts : bool
+        Whether a smaller loss is progress too. (The F1 of entities stays at 0 while a model still
+        learns that most words are none.)
     """
 
-    def __init__(self, validate, patience):
+    def __init__(self, validate, patience, loss_counts):
         self.validate = validate
         self.patience = patience
+        self.loss_counts = loss_counts
 
     def on_train_begin(self, net, **kwargs):
         self.best_epoch, self.best_score, self._best_weights = 0, -math.inf, None
-        self._epoch = 0
+        self._loss_of_best = self._smallest_loss = math.inf
+        self._epoch = self._last_progress = 0
 
     def on_epoch_begin(self, net, **kwargs):
         # Here and not at the end of the last epoch, so that all callbacks have seen that end.
-        if self.patience is not None and self._epoch - self.best_epoch >= self.patience:
+        if self.patience is not None and self._epoch - self._last_progress >= self.patience:
             raise KeyboardInterrupt  # as skorch's own early stopping does
 
     def on_epoch_end(self, net, **kwargs):
@@ -108,8 +116,13 @@ class Validation(Callback):
         net.history.record("valid_loss", loss)
         net.history.record("valid_score", score)
         self._epoch += 1
-        if self._epoch == 1 or math.isnan(self.best_score) or score > self.best_score:
-            self.best_epoch, self.best_score = self._epoch, score
+        if self.loss_counts and loss < self._smallest_loss - _WORTH:
+            self._smallest_loss, self._last_progress = loss, self._epoch
+        is_better = (score, -loss) > (self.best_score, -self._loss_of_best)
+        if self._epoch == 1 or math.isnan(self.best_score) or is_better:
+            if not score <= self.best_score:
+                self._last_progress = self._epoch
+            self.best_epoch, self.best_score, self._loss_of_best = self._epoch, score, loss
             if self.patience is not None:
                 self._best_weights = {
                     name: p.detach().cpu().clone()

@@ -59,6 +59,7 @@ class Plan:
     warmup_ratio: float | None
     freeze: int | str | None
     patience: int | None
+    loss_counts: bool
     precision: str
     may_fall_back: bool
     device: str
@@ -109,6 +110,7 @@ def plan_for(estimator, valid=None):
         warmup_ratio=estimator.warmup_ratio,
         freeze=estimator.freeze,
         patience=estimator.n_iter_no_change if estimator.early_stopping else None,
+        loss_counts=estimator.scoring is None,
         precision=choose_precision(estimator.precision, device),
         may_fall_back=estimator.precision == "auto",
         device=device,
@@ -163,7 +165,7 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     n_epochs = plan.n_epochs(len(data))
     groups = task.groups(data.targets) if hasattr(task, "groups") else None
     batches = LengthBatches(data.examples.lengths, plan.batch_size, plan.seed, groups)
-    validation = None if validate is None else Validation(validate, plan.patience)
+    validation = None if validate is None else Validation(validate, plan.patience, plan.loss_counts)
     progress = Progress(n_epochs, len(batches)) if plan.verbose else None
     own = {"_record": Record(), "_validation": validation, "_progress": progress}
     settings = {"optimizer": torch.optim.AdamW, **plan.net_params}

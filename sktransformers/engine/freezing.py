@@ -25,14 +25,15 @@ def freeze_layers(model, freeze):
     if freeze is None:
         return []
     encoder = model.base_model
-    frozen = [encoder] if freeze == "backbone" else _lowest(encoder, freeze)
+    frozen = [encoder] if freeze == "backbone" else _lowest(model, freeze)
     for module in frozen:
         module.requires_grad_(False)
     return frozen
 
 
-def _lowest(encoder, n):
-    """The embeddings and the n lowest layers of an encoder."""
+def _lowest(model, n):
+    """The embeddings and the n lowest layers of a model's encoder."""
+    encoder = model.base_model
     stacks = [
         (name, module)
         for name, module in encoder.named_modules()
@@ -49,6 +50,11 @@ def _lowest(encoder, n):
         raise ValueError(
             f"freeze must be at most the model's {len(stack)} layers, but freeze={n} came. "
             "Use freeze='backbone' to train the head alone."
+        )
+    if n == len(stack) and encoder is model:
+        raise ValueError(
+            f"freeze={n} leaves nothing to train: the model has {len(stack)} layers and no head. "
+            "Use a smaller number."
         )
     above = {id(m) for layer in stack[n:] for m in layer.modules()}
     return list(stack[:n]) + [

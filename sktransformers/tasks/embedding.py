@@ -8,7 +8,7 @@ from torch.nn import functional
 
 __all__ = ["Contrast", "Embedding", "TokenEmbedding"]
 
-_BLOCK = 256  # rows that are contrasted with each other outside training
+_BLOCK = 256  # rows that are contrasted with each other, at most
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,9 @@ class Contrast(Embedding):
         """Contrastive loss of each row times its weight, averaged over the rows."""
         views = outputs if outputs.ndim == 3 else outputs[:, None].expand(-1, 2, -1)
         views = functional.normalize(views[..., : self.truncate_dim].float(), dim=-1)
+        if len(views) > _BLOCK:  # rows may come sorted by class
+            mixed = torch.from_numpy(np.random.RandomState(0).permutation(len(views)))
+            views, labels, weights = (v[mixed.to(v.device)] for v in (views, labels, weights))
         sums = [
             self._of_block(
                 views[start : start + _BLOCK],

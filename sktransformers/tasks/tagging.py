@@ -7,11 +7,12 @@ from itertools import chain, pairwise
 import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
+from sklearn.utils.multiclass import check_classification_targets
 from torch.nn import functional
 
 from ..data.examples import Ragged
 from ..data.targets import as_labels
-from ..schemes import PLAIN, SCHEMES, SpanTags, find_spans, recognise, transitions
+from ..schemes import LENIENT, PLAIN, SCHEMES, SpanTags, find_spans, recognise, transitions
 from .classification import head_settings
 
 __all__ = ["Tagging"]
@@ -29,7 +30,7 @@ class Tagging:
     classes : ndarray of shape (n_classes,)
         The tags, sorted.
     scheme : str
-        A name of SCHEMES, or "plain".
+        A name of SCHEMES, "lenient" or "plain".
     constrained : bool, default=True
         Whether predictions follow the scheme to the letter.
     """
@@ -50,17 +51,21 @@ class Tagging:
             raise ValueError(
                 "y must hold some tags, but all of its rows are empty. Pass rows with tokens."
             )
-        classes, codes = np.unique(as_labels(flat, len(flat)), return_inverse=True)
+        flat = as_labels(flat, len(flat))
+        check_classification_targets(flat)
+        classes, codes = np.unique(flat, return_inverse=True)
         tags = SpanTags.of(classes.tolist())
         if scheme == "auto":
             offsets = np.concatenate([[0], np.cumsum([len(row) for row in y])])
             scheme = recognise(tags, codes, offsets) or PLAIN
-        elif scheme != PLAIN and (tags is None or not set(tags.letters) <= set(SCHEMES[scheme][0])):
-            raise ValueError(
-                f"With scheme={scheme!r} tags must be 'O' or start with one of "
-                f"{list(SCHEMES[scheme][0])} and '-', but y holds "
-                f"{reprlib.repr(classes.tolist())}. Use scheme='auto', or 'plain'."
-            )
+        elif scheme != PLAIN:
+            known = "BIESMLU" if scheme == LENIENT else SCHEMES[scheme][0]
+            if tags is None or not set(tags.letters) <= set(known):
+                raise ValueError(
+                    f"With scheme={scheme!r} tags must be 'O' or start with one of {list(known)} "
+                    f"and '-', but y holds {reprlib.repr(classes.tolist())}. Use scheme='auto', "
+                    "or 'plain'."
+                )
         return cls(classes, scheme, constrained)
 
     def config(self):
@@ -117,7 +122,7 @@ class Tagging:
     def best(self, outputs):
         """The best sequence's codes, all rows in one: ndarray of shape (n_words,)."""
         codes = outputs.values.argmax(axis=1)
-        if self.scheme == PLAIN or not self.constrained or not len(codes):
+        if self.scheme in (PLAIN, LENIENT) or not self.constrained or not len(codes):
             return codes
         rules = transitions(SpanTags.of(self.classes.tolist()), self.scheme)
         odd = _rows_against(rules, codes, outputs.offsets)

@@ -1,0 +1,85 @@
+"""What rows cost in memory: a million short texts in fit, and more and more of them in transform.
+
+    python benchmarks/memory.py
+
+Each line is a process of its own. The model is a tiny one, so that what is seen is the rows.
+"""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+from transformers import BertConfig
+
+TINY = BertConfig(
+    vocab_size=2000,
+    hidden_size=32,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=64,
+    max_position_embeddings=64,
+)
+WORDS = [f"{a}{b}" for a in ("mo", "ta", "ri", "ku", "se") for b in ("la", "ne", "vi", "po", "zu")]
+
+
+def texts(n_rows):
+    rng = np.random.default_rng(0)
+    return [" ".join(words) for words in rng.choice(WORDS, (n_rows, 10))]
+
+
+def resident():
+    """Gibibytes that the process has taken at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def fit(n_rows):
+    """Read and tokenise all rows, and stop at the first batch."""
+    from skorch.callbacks import Callback
+
+    from sktransformers import BertEmbedder
+
+    class Stop(Callback):
+        def on_batch_end(self, net, **kwargs):
+            raise StopIteration
+
+    model = BertEmbedder(TINY, objective="simcse", max_epochs=1, callbacks=[Stop()])
+    X = texts(n_rows)
+    before = resident()
+    try:
+        model.fit(X)
+    except (StopIteration, RuntimeError):
+        print(
+            f"fit       {n_rows:>9,} rows: {before:.2f} GiB with the texts, {resident():.2f} at most"
+        )
+
+
+def transform(n_rows):
+    from sktransformers import BertEmbedder
+
+    model = BertEmbedder(TINY).fit(texts(1000))
+    X = texts(n_rows)
+    before = resident()
+    found = model.transform(X)
+    print(
+        f"transform {n_rows:>9,} rows: {before:.2f} GiB with the texts, {resident():.2f} at most, "
+        f"{found.nbytes / 2**30:.2f} of them the vectors"
+    )
+
+
+def main():
+    if len(sys.argv) > 1:
+        globals()[sys.argv[1]](int(sys.argv[2]))
+        return
+    for work, n_rows in (
+        ("fit", 100_000),
+        ("fit", 1_000_000),
+        ("transform", 50_000),
+        ("transform", 200_000),
+        ("transform", 800_000),
+    ):
+        subprocess.run([sys.executable, __file__, work, str(n_rows)], check=True)
+
+
+if __name__ == "__main__":
+    main()

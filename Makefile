@@ -17,7 +17,8 @@ lint: .venv/test-installed
 	$(BIN)/ruff format --check .
 
 quality: .venv/test-installed  ## accuracy on public sets, in the folder that SKT_DATA names
-	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/quality.py
+	for part in quality quality_tasks quality_tagging quality_vectors; do \
+		HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 clean:
 	rm -rf .venv

@@ -217,7 +217,8 @@ def test_what_contrastive_needs(make):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of its own
 def test_vectors_are_those_of_sentence_transformers(tmp_path):
-    sentence_transformers = pytest.importorskip("sentence_transformers")
+    import sentence_transformers
+
     folder, _ = locate(DEFAULT_ENCODER)
     texts = [*TEXTS, "", "One more, with a café and 北京.", "word " * 400]
     theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu").encode(texts)

@@ -14,6 +14,7 @@ _HOMES = {
     "BertTagger": ".tagger",
     "BertEmbedder": ".embedder",
     "BertMaskedLM": ".masked_lm",
+    "GptGenerator": ".generator",
     "load": ".persistence",
     "datasets": None,
     "exceptions": None,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from .exceptions import ModelNotFoundError
 
-__all__ = ["DEFAULT_ENCODER", "locate"]
+__all__ = ["DEFAULT_DECODER", "DEFAULT_ENCODER", "locate"]
 
+DEFAULT_DECODER = "openai-community/gpt2"
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
 # The package of the extra [bundled]: only its data files are used, and only when they are the

@@ -31,6 +31,7 @@ _ESTIMATORS = {
     "BertTagger": "tagger",
     "BertEmbedder": "embedder",
     "BertMaskedLM": "masked_lm",
+    "GptGenerator": "generator",
 }
 _BLANK = "0" * 64
 _LEFT_OUT = ("callbacks", "net_params")
@@ -256,6 +257,8 @@ def _write_small_files(estimator, folder):
     config.architectures = [type(estimator.model_).__name__]
     with quiet():
         config.save_pretrained(folder)
+        if estimator.model_.can_generate():
+            estimator.model_.generation_config.save_pretrained(folder)
         estimator.tokenizer_.save_pretrained(folder)
 
 

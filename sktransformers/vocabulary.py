@@ -54,8 +54,13 @@ def learn_tokenizer(config, texts):
 
 
 def _blank_tokenizer(config):
+    from transformers import GPT2TokenizerFast
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
     from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
+    if config.model_type in CAUSAL and config.model_type not in MASKED:
+        return GPT2TokenizerFast()  # byte-level BPE, whatever a family's checkpoints have
     try:
         return TOKENIZER_MAPPING[type(config)]()
     except (KeyError, ValueError, TypeError) as error:

@@ -100,6 +100,33 @@ def tiny_gpt2(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory):
+    """Folder of a Llama-like decoder: rotary positions, shared keys, a BOS before every text."""
+    from tokenizers import processors
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(
+        vocab_size=400,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=64,
+    )
+    folder = save_tiny(config, tmp_path_factory.mktemp("llama"), "AutoModelForCausalLM")
+    from sktransformers.pretrained import load_tokenizer
+
+    tokenizer = load_tokenizer(folder)
+    bos = (tokenizer.bos_token, tokenizer.bos_token_id)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{bos[0]} $A", special_tokens=[bos]
+    )
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def data_folder():
     """The folder of public data sets, where there is one."""
     if "SKT_DATA" not in os.environ:

@@ -29,7 +29,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import sktransformers
-from sktransformers import BertClassifier, BertEmbedder, BertMaskedLM, BertRegressor, BertTagger
+from sktransformers import (
+    BertClassifier,
+    BertEmbedder,
+    BertMaskedLM,
+    BertRegressor,
+    BertTagger,
+    GptGenerator,
+)
 from sktransformers.exceptions import TruncationWarning
 
 TEXTS, LABELS = make_texts(48)
@@ -42,6 +49,7 @@ ESTIMATORS = {
     "BertTagger": BertTagger,
     "BertEmbedder": BertEmbedder,
     "BertMaskedLM": BertMaskedLM,
+    "GptGenerator": GptGenerator,
 }
 OWN_SETTINGS = {"BertEmbedder": {"objective": "contrastive"}}
 SETTINGS = {
@@ -69,8 +77,9 @@ def kind(request, monkeypatch):
 
 
 @pytest.fixture
-def model(kind, tiny_bert, tiny_bert_with_head):
-    return tiny_bert_with_head if kind == "BertMaskedLM" else tiny_bert
+def model(kind, tiny_bert, tiny_bert_with_head, tiny_gpt2):
+    own = {"BertMaskedLM": tiny_bert_with_head, "GptGenerator": tiny_gpt2}
+    return own.get(kind, tiny_bert)
 
 
 @pytest.fixture
@@ -81,7 +90,7 @@ def make(kind, model):
 
 
 def targets(kind, texts, labels):
-    if kind in ("BertClassifier", "BertEmbedder", "BertMaskedLM"):
+    if kind in ("BertClassifier", "BertEmbedder", "BertMaskedLM", "GptGenerator"):
         return labels
     if kind == "BertTagger":
         return [["B-ANIMAL" if word in ANIMALS else "O" for word in text.split()] for text in texts]
@@ -416,8 +425,8 @@ def test_metadata_routing(make, Y):
 
 @promise
 def test_cross_val_predict(make, Y):
-    if not hasattr(make(), "predict") or hasattr(make(), "fill_mask"):
-        return  # without predictions, or with predictions of blanks alone
+    if not hasattr(make(), "predict") or hasattr(make(), "score_samples"):
+        return  # without predictions, or with those of a language model
     predictions = cross_val_predict(make(), X, Y, cv=2)
     assert predictions.shape == (len(X),)
     if isinstance(Y[0], list):
@@ -442,6 +451,9 @@ def test_frames_set_names_and_others_are_refused(make, Y):
 @promise
 def test_cut_texts_are_told_once_a_call(make, kind, Y, NEW_Y):
     estimator = make(max_length=6)
+    if kind == "GptGenerator":
+        estimator.fit(X, X_val=NEW).score_samples(X)
+        return
     if kind in ("BertTagger", "BertMaskedLM"):  # these read all
         proba(estimator.fit(X, Y, X_val=NEW, y_val=NEW_Y))
         return
@@ -514,6 +526,7 @@ VERBS = {
     "BertTagger": {*PREDICTS, "predict_proba", "predict_spans"},
     "BertEmbedder": {"transform", "token_embeddings", "get_feature_names_out"},
     "BertMaskedLM": {*PREDICTS, "fill_mask", "score_samples", "next_sentence_proba"},
+    "GptGenerator": {*PREDICTS, "sample", "stream", "score_samples", "perplexity"},
 }
 ATTRIBUTES = {
     "BertClassifier": {"classes_"},
@@ -521,6 +534,7 @@ ATTRIBUTES = {
     "BertTagger": {"classes_", "scheme_"},
     "BertEmbedder": set(),
     "BertMaskedLM": set(),
+    "GptGenerator": set(),
 }
 
 
@@ -559,13 +573,14 @@ def test_shared_parameters_have_one_order_default_and_wording():
         "max_epochs",
         "random_state",
         "freeze",
+        "model",
     }  # the embedder's
     for cls in ESTIMATORS.values():
         shared = [n for n in defaults(first) if n in defaults(cls)]
         assert shared == [n for n in defaults(cls) if n in defaults(first)]
         assert len(shared) >= 18
         for name in shared:
-            if (cls, name) != (BertEmbedder, "learning_rate"):
+            if (cls, name) not in {(BertEmbedder, "learning_rate"), (GptGenerator, "model")}:
                 assert defaults(cls)[name] == defaults(first)[name]
             if name not in own_words:
                 assert documented(cls)[name] == documented(first)[name]

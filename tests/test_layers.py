@@ -37,6 +37,7 @@ FLOORS = {
     "sentence_files": 1,
     "output_layer": 1,
     "masked_lm": 6,
+    "generator": 6,
     "__init__": 7,
 }
 LIGHT = (
@@ -47,6 +48,7 @@ LIGHT = (
     "tagger",
     "embedder",
     "masked_lm",
+    "generator",
     "sentence_files",
     "__init__",
     "exceptions",

@@ -17,7 +17,7 @@ class Rows:
     Parameters
     ----------
     texts : Texts or TokenLists
-    y : ndarray of shape (n_rows, ...), or an indicator as a DataFrame
+    y : ndarray of shape (n_rows, ...), an indicator as a DataFrame, or None
         Tags: an object array of lists.
     weights : ndarray of shape (n_rows,) or None
         With mean 1, so that equal weights of any size change no bit of a fit.
@@ -51,7 +51,7 @@ class Rows:
         weights = None if self.weights is None else self.weights[mask]
         if weights is not None and weights.any():
             weights = weights / weights.mean()
-        return Rows(self.texts.where(mask), self.y[mask], weights)
+        return Rows(self.texts.where(mask), None if self.y is None else self.y[mask], weights)
 
     def that_count(self):
         """The rows of a weight above zero: the others are as if they were not there."""

@@ -9,7 +9,7 @@ from ..data.batching import pad
 from .device import autocast
 from .infer import batches
 
-__all__ = ["apart", "fill", "likelihoods"]
+__all__ = ["apart", "fill", "likelihoods", "next_likelihoods"]
 
 
 def fill(model, task, examples, masker, *, k, precision, pad_id):
@@ -98,3 +98,31 @@ def _log_likelihoods(logits, ids):
     """Natural logarithm of each token's probability: ndarray of shape (n_tokens,)."""
     logs = logits.double().log_softmax(dim=-1)
     return np.asarray(logs.gather(1, torch.as_tensor(ids, device=logs.device)[:, None])[:, 0].cpu())
+
+
+def next_likelihoods(model, task, blocks, *, n_rows, precision, pad_id):
+    """How likely each row's tokens were, given those before them.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        One text or a part of one in each.
+    n_rows : int
+
+    Returns
+    -------
+    sums : ndarray of shape (n_rows,), float64
+        Of the natural logarithms of the tokens' probabilities.
+    counts : ndarray of shape (n_rows,), int
+    """
+    sums, counts = np.zeros(n_rows), np.zeros(n_rows, dtype=int)
+    for chosen, n_own in batches(blocks.examples, model.device):
+        inputs, ids, rows = blocks.batch(chosen, pad_id)
+        own = np.nonzero(inputs["hidden"].numpy())[0] < n_own
+        given = {name: values.to(model.device) for name, values in inputs.items()}
+        with torch.inference_mode(), autocast(precision, model.device):
+            logits = task.forward(model, given)["words"]
+        logs = _log_likelihoods(logits, ids)
+        np.add.at(sums, rows[own], logs[own])
+        np.add.at(counts, rows[own], 1)
+    return sums, counts

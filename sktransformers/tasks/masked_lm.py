@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from ..output_layer import only_at
 
-__all__ = ["MaskedLanguage"]
+__all__ = ["MaskedLanguage", "mean_loss"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ class MaskedLanguage:
 
     def loss(self, outputs, labels, weights):
         """Cross-entropy of the hidden tokens, and that of the pairs, each weighted mean added."""
-        return sum(_mean_loss(outputs[name], labels[name], weights[name]) for name in labels)
+        return sum(mean_loss(outputs[name], labels[name], weights[name]) for name in labels)
 
 
-def _mean_loss(logits, labels, weights):
+def mean_loss(logits, labels, weights):
+    """Cross-entropy of tokens, each times its weight, divided by their number."""
     losses = functional.cross_entropy(logits, labels, reduction="none")
     return (losses * weights.to(losses.dtype)).sum() / max(1, len(losses))

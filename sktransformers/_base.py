@@ -78,7 +78,7 @@ class TransformerEstimator(BaseEstimator):
         with seeded(plan.seed, plan.device):
             task = self._make_task(train)
             train, valid = train.that_count(), valid and valid.that_count()
-            if valid is None and self.early_stopping:
+            if valid is None and self.early_stopping and plan.max_epochs != 0:
                 strata = task.strata(train.y)
                 train, valid = train.split(self.validation_fraction, plan.seed, strata)
             head_is_new = self._start(task, train.texts)

@@ -12,6 +12,7 @@ from ._base import TransformerEstimator
 from ._parameters import SHARED_CONSTRAINTS
 from .data.inputs import as_texts
 from .data.prompts import as_prompts
+from .data.rows import mean_of_tokens
 from .hub import DEFAULT_DECODER
 
 __all__ = ["GptGenerator"]
@@ -368,8 +369,7 @@ class GptGenerator(TransformerEstimator):
         float
         """
         sums, counts, _ = self._likelihoods(X, y)
-        weights = np.ones(len(sums)) if sample_weight is None else np.asarray(sample_weight)
-        return float((weights @ sums) / max(weights @ counts, 1e-300))
+        return mean_of_tokens(sums, counts, sample_weight)
 
     def perplexity(self, X, per="token"):
         """Compute the perplexity of texts: how many choices the model has at each place.

@@ -12,6 +12,8 @@ from ._base import TransformerEstimator
 from ._parameters import SHARED_CONSTRAINTS
 from .data.documents import as_texts_or_documents
 from .data.inputs import as_texts
+from .data.rows import mean_of_tokens
+from .data.texts import Texts
 from .hub import DEFAULT_ENCODER
 
 __all__ = ["BertMaskedLM"]
@@ -258,7 +260,7 @@ class BertMaskedLM(TransformerEstimator):
         ndarray of shape (n_rows,), object
             The texts, with the most probable token at each blank.
         """
-        texts = as_texts(X).first
+        texts = self._read_blanks(X)
         tokens = iter(self._fill(texts, 1)[1][:, 0].tolist())
         mask = self.tokenizer_.mask_token
         found = np.empty(len(texts), dtype=object)
@@ -290,7 +292,14 @@ class BertMaskedLM(TransformerEstimator):
         """
         import pandas as pd
 
-        rows, tokens, probabilities = self._fill(as_texts(X).first, top_k)
+        check_is_fitted(self)
+        n_known = len(self.tokenizer_)
+        if not (isinstance(top_k, Integral) and 1 <= top_k <= n_known):
+            raise ValueError(
+                f"top_k must be a whole number from 1 to {n_known}, the size of the vocabulary, "
+                f"but top_k={top_k!r}. Use a smaller one."
+            )
+        rows, tokens, probabilities = self._fill(self._read_blanks(X), top_k)
         blank = np.arange(len(rows)) - np.searchsorted(rows, rows)
         return pd.DataFrame(
             {
@@ -331,9 +340,7 @@ class BertMaskedLM(TransformerEstimator):
         float
             As ``score_samples``, but every token counts alike.
         """
-        sums, counts = self._likelihoods(X)
-        weights = np.ones(len(sums)) if sample_weight is None else np.asarray(sample_weight)
-        return float((weights @ sums) / max(weights @ counts, 1e-300))
+        return mean_of_tokens(*self._likelihoods(X), sample_weight)
 
     def next_sentence_proba(self, X):
         """Compute how probable it is that the second text follows the first.
@@ -379,9 +386,18 @@ class BertMaskedLM(TransformerEstimator):
 
         return Masker.of(self.tokenizer_, self._learnt["mlm_probability"])
 
+    def _read_blanks(self, X):
+        check_is_fitted(self)
+        texts = self._validate_text(X)
+        if not isinstance(texts, Texts):
+            raise ValueError(
+                "X must hold texts with blanks, but it holds documents. Join their sentences: "
+                "' '.join(sentences)."
+            )
+        return texts.first
+
     def _fill(self, texts, k):
         """Rows, tokens and probabilities of all blanks."""
-        from .data.texts import Texts
         from .data.tokenization import tokenise_all
         from .engine.hidden import fill
 
@@ -412,7 +428,6 @@ class BertMaskedLM(TransformerEstimator):
 
     def _likelihoods(self, X):
         """Sums of the log-likelihoods of each row's tokens, and their numbers."""
-        from .data.texts import Texts
         from .data.tokenization import tokenise_all
         from .engine.hidden import likelihoods
 
@@ -428,14 +443,8 @@ class BertMaskedLM(TransformerEstimator):
         return None
 
     def _make_task(self, rows):
-        from .data.documents import Documents
         from .tasks.masked_lm import MaskedLanguage
 
-        if self.next_sentence and not isinstance(rows.texts, Documents):
-            raise ValueError(
-                "next_sentence=True needs documents, but X holds texts. Pass lists of sentences, "
-                "or set next_sentence=False."
-            )
         self._learnt = {
             "next_sentence": self.next_sentence,
             "mlm_probability": self.mlm_probability,
@@ -445,10 +454,12 @@ class BertMaskedLM(TransformerEstimator):
     def _start(self, task, texts):
         """As for all estimators; long texts are read as blocks."""
         super()._start(task, texts)
-        if task.next_sentence and not hasattr(self.model_, "cls"):
+        names = [name for name, _ in self.model_.named_modules()]
+        if task.next_sentence and not any(name.endswith("seq_relationship") for name in names):
             raise ValueError(
                 "next_sentence=True needs a model with a head for it, such as BERT's, but "
-                f"{type(self.model_).__name__} has none. Set next_sentence=False."
+                f"{type(self.model_).__name__} has none. Set next_sentence=False, or fit anew with "
+                "warm_start=False."
             )
         return True
 
@@ -458,13 +469,14 @@ class BertMaskedLM(TransformerEstimator):
 
         from .data.documents import sentence_pairs
         from .data.masking import MaskedData
-        from .data.texts import Texts
         from .data.tokenization import tokenise_all
 
         seed = torch.initial_seed() % 2**32
         rng = np.random.default_rng(seed)
         if self.next_sentence:
-            drawn = [sentence_pairs(rows.texts.rows, rng) for rows in sets]
+            drawn = [
+                sentence_pairs(rows.texts, rng, name) for rows, name in zip(sets, ("X", "X_val"))
+            ]
             longest = self._reading["max_length"]
             examples = tokenise_all(self.tokenizer_, [pairs for pairs, *_ in drawn], longest)
             targets = [is_apart for _, is_apart, _ in drawn]

@@ -43,7 +43,7 @@ class FullPrecisionLinear(nn.Linear):
         """Compute ``input @ weight.T + bias``, at the places that were asked for."""
         wanted = getattr(_asked, "places", None)
         with torch.autocast(input.device.type, enabled=False):
-            if wanted is None or wanted.shape != input.shape[:2]:
+            if wanted is None or input.ndim < 3 or wanted.shape != input.shape[:2]:
                 return functional.linear(input.to(self.weight.dtype), self.weight, self.bias)
             return self._at(input[wanted].to(self.weight.dtype))
 

@@ -241,9 +241,10 @@ def _params_in_json(estimator):
 
 
 def _tensors(model):
-    """The weights, each once: of tied ones the first."""
+    """The weights, each once: of tied ones that of the encoder, which all classes have."""
     seen, tensors = set(), {}
-    for name, tensor in model.state_dict().items():
+    tied = set(getattr(model, "all_tied_weights_keys", None) or ())
+    for name, tensor in sorted(model.state_dict().items(), key=lambda item: item[0] in tied):
         if tensor.data_ptr() not in seen or tensor.numel() == 0:
             seen.add(tensor.data_ptr())
             tensors[name] = tensor.detach().cpu().contiguous()

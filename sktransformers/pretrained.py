@@ -222,7 +222,10 @@ def load_model(folder, auto_class, config):
             f"{len(lacking)} are not there in that size, such as {lacking[0]!r}. Get the folder "
             "anew from its source."
         )
-    drawn = sorted({".".join(k.split(".")[:2]) for k in absent if not k.startswith(encoder)})
+    # A pooler matters to those alone that read it, which are told apart by their second head.
+    pooled = any("seq_relationship" in k for k in model.state_dict())
+    outside = [k for k in absent if not k.startswith(encoder) or (pooled and ".pooler." in k)]
+    drawn = sorted({".".join(k.split(".")[:2]) for k in outside})
     # from_pretrained leaves the weights memory-mapped: overwriting the file would change the
     # live model, truncating it would kill the process.
     for tensor in [*model.parameters(), *model.buffers()]:

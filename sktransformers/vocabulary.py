@@ -109,7 +109,11 @@ def _word_pieces(blank, texts, size):
 
 def _count_words(backend, texts):
     words = Counter()
+    special = sorted(backend.get_added_tokens_decoder().values(), key=lambda token: token.content)
     for text in texts:
+        for token in special:  # a mask that stands in a text is no word
+            if token.content in text:
+                text = text.replace(token.content, " ")
         normal = backend.normalizer.normalize_str(text)
         words.update(word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal))
     return words

@@ -244,3 +244,68 @@ def test_blanks_that_cannot_be_filled(fitted, texts, message):
         texts = [t and t.replace("{mask}", mask) for t in texts]
     with pytest.raises(ValueError, match=message):
         fitted.predict(texts)
+
+
+def test_a_saved_encoder_keeps_its_embeddings_whatever_the_head_is_called(tmp_path):
+    from transformers import AutoModel, CamembertConfig
+
+    config = CamembertConfig(vocab_size=700, **SMALL)
+    mlm = BertMaskedLM(config, **{**SETTINGS, "max_epochs": 1}).fit(TEXTS)
+    mlm.save(tmp_path / "mlm")
+    embeddings = AutoModel.from_pretrained(tmp_path / "mlm").get_input_embeddings().weight
+    assert torch.equal(embeddings, mlm.model_.get_input_embeddings().weight)
+    assert BertEmbedder(str(tmp_path / "mlm")).fit_transform(["cat"]).shape == (1, 32)
+
+
+def test_pairs_as_wide_as_the_model(documents):
+    config = BertConfig(vocab_size=300, **SMALL)
+    mlm = BertMaskedLM(config, next_sentence=True, **{**SETTINGS, "max_epochs": 1}).fit(documents)
+    pair = ("the red cat " * 5, "the red dog " * 5)
+    assert len(mlm.tokenizer_(*pair)["input_ids"]) == 33  # 40 with padding
+    for n in range(1, 7):
+        assert mlm.next_sentence_proba([("red " * n, "cat " * 20)]).shape == (1,)
+
+
+def test_what_a_fit_without_training_or_scores_need(tiny_bert_with_head):
+    untrained = BertMaskedLM(
+        tiny_bert_with_head, **{**SETTINGS, "max_epochs": 0}, early_stopping=True
+    ).fit(TEXTS)
+    assert untrained.n_iter_ == 0
+    for top_k in (0, -1, 10_000, 2.0):
+        with pytest.raises(ValueError, match="top_k must be a whole number from 1 to"):
+            untrained.fill_mask(["[MASK]"], top_k=top_k)
+    for weights, message in (([-1.0, 1.0], "Negative"), ([0, 0], "non-zero"), ([1], "shape")):
+        with pytest.raises(ValueError, match=message):
+            untrained.score(TEXTS[:2], sample_weight=weights)
+    scores = untrained.score_samples(["ψψ ωω", "cat"])
+    assert (scores < 0).all()
+    with pytest.raises(ValueError, match="X must hold texts with blanks, but it holds documents"):
+        untrained.predict([["a [MASK]", "b"]])
+    frame = pd.DataFrame({"text": TEXTS})
+    named = BertMaskedLM(tiny_bert_with_head, **{**SETTINGS, "max_epochs": 0}).fit(frame)
+    with pytest.raises(ValueError, match="feature names"):
+        named.predict(pd.DataFrame({"other": ["[MASK]"]}))
+    with pytest.raises(ValueError, match="X must hold words to learn a vocabulary from"):
+        BertMaskedLM(BertConfig(vocab_size=300, **SMALL), **SETTINGS).fit(["", ""])
+
+
+def test_marks_in_texts_are_no_words():
+    config = BertConfig(vocab_size=300, **SMALL)
+    texts = [f"{text} [MASK] [SEP]" for text in TEXTS]
+    mlm = BertMaskedLM(config, **{**SETTINGS, "max_epochs": 1}).fit(texts)
+    assert not {"[", "]", "mask", "sep"} & set(mlm.tokenizer_.get_vocab())
+
+
+def test_heads_of_other_families():
+    from transformers import DebertaV2Config, DistilBertConfig, MobileBertConfig
+
+    distil = DistilBertConfig(vocab_size=300, dim=32, n_layers=1, n_heads=2, hidden_dim=64)
+    sizes = {"hidden_size": 32, "embedding_size": 16, "intra_bottleneck_size": 32}
+    layers = {"num_hidden_layers": 1, "intermediate_size": 32, "num_attention_heads": 2}
+    mobile = MobileBertConfig(vocab_size=300, **sizes, **layers)
+    for config in (distil, mobile):
+        mlm = BertMaskedLM(config, **{**SETTINGS, "max_epochs": 1}).fit(TEXTS)
+        assert mlm.predict(["the [MASK] cat"])[0].endswith(" cat")
+    deberta = DebertaV2Config(vocab_size=300, **SMALL)
+    with pytest.raises(ValueError, match="needs a model with a head for it, such as BERT's"):
+        BertMaskedLM(deberta, next_sentence=True, **SETTINGS).fit([["a", "b"], ["c", "d"]])

@@ -443,8 +443,10 @@ def test_rare_tags_may_be_weighed(make):
         make(
             max_epochs=1, class_weight={"B-RARE": 5.0}, early_stopping=True, random_state=seed
         ).fit(rows, tags)
-    with pytest.raises(ValueError, match="must name classes that are in y, but 'B-RAER' is not"):
-        make(class_weight={"B-RAER": 5.0}).fit(rows, tags)
+    make(max_epochs=1, class_weight={"B-NONE": 5.0}).fit(rows, tags)  # as in scikit-learn
+    for weight in ("2", None, -1.0):
+        with pytest.raises(ValueError, match="class_weight must hold finite weights"):
+            make(class_weight={"B-X": weight}).fit(rows, tags)
 
 
 def test_weights_of_validation_rows_have_mean_one(make):

@@ -1,6 +1,6 @@
 """Weights of labels, joined with those of rows."""
 
-import reprlib
+from numbers import Real
 
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
@@ -11,7 +11,7 @@ __all__ = ["check_class_weight", "label_weights"]
 def check_class_weight(class_weight):
     """Refuse weights that are negative or not finite."""
     for label, weight in class_weight.items() if isinstance(class_weight, dict) else ():
-        if not (np.isfinite(weight) and weight >= 0):
+        if not (isinstance(weight, Real) and np.isfinite(weight) and weight >= 0):
             raise ValueError(
                 "class_weight must hold finite weights of zero or more, but it holds "
                 f"{weight!r} for {label!r}. Give each class a positive weight."
@@ -40,24 +40,18 @@ def label_weights(class_weight, classes, labels, weights, counted, counted_weigh
     check_class_weight(class_weight)
     if isinstance(class_weight, dict):
         known = {label: class_weight.get(label, 1.0) for label in classes.tolist()}
-        unknown = [label for label in class_weight if label not in known]
-        if unknown:
-            raise ValueError(
-                f"class_weight must name classes that are in y, but {unknown[0]!r} is not. y holds "
-                f"{reprlib.repr(classes.tolist())}."
-            )
     else:
         present = np.unique(counted)
         each = compute_class_weight(
             class_weight, classes=present, y=counted, sample_weight=counted_weights
         )
         known = dict(zip(present.tolist(), each))
-    if not any(known.values()):
+    found = np.array([known.get(label, 1.0) for label in labels.tolist()])
+    if weights is not None:
+        found = found * weights
+    if len(labels) == len(counted) and not found.any():
         raise ValueError(
             "class_weight must leave some rows a weight, but it is zero for every class in y. "
             "Give each class a positive weight."
         )
-    found = np.array([known.get(label, 1.0) for label in labels.tolist()])
-    if weights is not None:
-        found = found * weights
     return found / (found.mean() or 1.0)

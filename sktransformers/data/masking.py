@@ -45,6 +45,8 @@ class Masker:
         size = max(vocabulary.values()) + 1
         is_special = np.zeros(size, dtype=bool)
         is_special[tokenizer.all_special_ids] = True
+        if tokenizer.unk_token_id is not None:
+            is_special[tokenizer.unk_token_id] = False  # it stands for a word of the text
         goes_on = np.zeros(size, dtype=bool)
         for mark, marks_going_on in _MARKS:
             marked = [i for token, i in vocabulary.items() if token.startswith(mark)]
@@ -53,7 +55,12 @@ class Masker:
                 goes_on[marked] = marks_going_on
                 break
         known = np.array(sorted(vocabulary.values()))
-        ordinary = known[~is_special[known]]
+        ordinary = known[~is_special[known] & (known != tokenizer.unk_token_id)]
+        if len(ordinary) == 0:
+            raise ValueError(
+                "X must hold words to learn a vocabulary from, but there are none in it. Pass "
+                "texts that are not empty."
+            )
         return cls(probability, tokenizer.mask_token_id, ordinary, is_special, goes_on)
 
     def eligible(self, inputs):

@@ -7,7 +7,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from .texts import Texts
 
-__all__ = ["Rows", "must_come_together"]
+__all__ = ["Rows", "mean_of_tokens", "must_come_together"]
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,7 @@ class Rows:
         """Rows with a user's weights, refused where they are negative or all zero."""
         if sample_weight is None:
             return cls(texts, y, None)
-        weights = _check_sample_weight(
-            sample_weight, range(len(texts)), dtype=np.float64, ensure_non_negative=True
-        )
-        if not weights.any():
-            raise ValueError(
-                f"{name} must hold at least one weight above zero, but all {len(texts)} are zero. "
-                "Drop it, or give some row a weight."
-            )
+        weights = _checked(sample_weight, len(texts), name)
         weights = weights / weights.max()  # sums of very large ones would overflow
         return cls(texts, y, weights / weights.mean())
 
@@ -86,6 +79,27 @@ class Rows:
                 "early_stopping=False."
             )
         return self.where(~chosen), self.where(chosen)
+
+
+def _checked(sample_weight, n_rows, name):
+    weights = _check_sample_weight(
+        sample_weight, range(n_rows), dtype=np.float64, ensure_non_negative=True
+    )
+    if not weights.any():
+        raise ValueError(
+            f"{name} must hold at least one weight above zero, but all {n_rows} are zero. Drop it, "
+            "or give some row a weight."
+        )
+    return weights
+
+
+def mean_of_tokens(sums, counts, sample_weight):
+    """Mean over all tokens of rows, from the rows' sums and counts: float."""
+    weights = np.ones(len(sums))
+    if sample_weight is not None:
+        weights = _checked(sample_weight, len(sums), "sample_weight")
+    total = weights @ counts
+    return float(weights @ sums / total) if total else 0.0
 
 
 def must_come_together(X_val, y_val, sample_weight_val, *, needs_y=True):

@@ -72,6 +72,8 @@ def start_head(model, task, data, plan):
     rows, merged = rows[merged > 0], merged[merged > 0]
     most = max(_ROWS, _ROWS_PER_CLASS * layer.out_features)
     are_all = len(rows) <= most
+    if len(rows) == 0:  # none has a weight
+        return plan
     if not are_all:
         kept = np.sort(np.random.RandomState(0).permutation(len(rows))[:most])
         rows, merged = rows[kept], merged[kept]

@@ -58,7 +58,7 @@ def likelihoods(model, task, examples, masker, *, precision, pad_id):
         eligible = masker.eligible(inputs)
         eligible[n_own:] = False
         place = np.cumsum(eligible, axis=1) - 1
-        for turn in range(n_passes):
+        for turn in range(min(n_passes, int(place.max(initial=0)) + 1)):
             hidden = eligible & (place % n_passes == turn)
             if not hidden.any():
                 continue

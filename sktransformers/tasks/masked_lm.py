@@ -58,9 +58,11 @@ class MaskedLanguage:
         with only_at(inputs["hidden"]):
             outputs = model(**rest)
         words = getattr(outputs, "logits", None)
-        if words is not None:
-            return {"words": words}
-        return {"words": outputs.prediction_logits, "next": outputs.seq_relationship_logits}
+        found = {} if words is not None else {"next": outputs.seq_relationship_logits}
+        words = outputs.prediction_logits if words is None else words
+        if words.ndim == 3:  # MobileBERT's head multiplies by the last layer's weights itself
+            words = words[inputs["hidden"]]
+        return {"words": words, **found}
 
     def loss(self, outputs, labels, weights):
         """Cross-entropy of the hidden tokens, and that of the pairs, each weighted mean added."""

@@ -27,7 +27,7 @@ config = BertConfig(
     num_hidden_layers=2,
     num_attention_heads=4,
     intermediate_size=512,
-    max_position_embeddings=128,
+    max_position_embeddings=512,
 )
 mlm = BertMaskedLM(
     config,

@@ -161,6 +161,8 @@ def page(results):
         "|---|---|---|---|",
     ]
     for name, function in MEASURED.items():
+        if name not in results:
+            continue
         found = dict(results[name])
         seconds = found.pop("seconds")
         figures = ", ".join(

@@ -14,7 +14,6 @@ from sktransformers import GptGenerator
 rng = np.random.RandomState(0)
 n_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 max_epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 12
-
 NAMES = [
     "The Mill",
     "Blue Spice",

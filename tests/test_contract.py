@@ -386,6 +386,8 @@ def test_seeded_fits_in_threads_give_their_own_results(make, Y):
 @promise
 @pytest.mark.slow
 def test_a_grid_search_finds_the_same_in_other_processes(make, Y):
+    if not hasattr(make(), "score"):
+        return  # a transformer is searched within a pipeline
     grid = {"learning_rate": [1e-3, 1e-5]}
     searches = [GridSearchCV(make(), grid, cv=2, n_jobs=jobs).fit(X, Y) for jobs in (1, 2)]
     scores = [search.cv_results_["mean_test_score"] for search in searches]

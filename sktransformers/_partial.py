@@ -42,7 +42,9 @@ def one_pass(estimator, X, y, sample_weight, **known):
     n_before = 0 if is_first else estimator.n_iter_
     plan = plan_for(draft)
     # Each call has its own stream of dropout; the moments belong to one set of parameters.
-    plan = replace(plan, max_epochs=1, warmup_ratio=None, seed=(plan.seed + n_before) % 2**31)
+    # A rate that stays does not suit a head twenty times faster: it would never come to rest.
+    same = {"max_epochs": 1, "warmup_ratio": None, "head_faster": 1.0}
+    plan = replace(plan, **same, seed=(plan.seed + n_before) % 2**31)
     kept = getattr(estimator, "_moments", {})
     moments = kept.get("state") if kept.get("freeze", ()) == plan.freeze else None
     with seeded(plan.seed, plan.device):
@@ -51,7 +53,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
         plan = settle(draft.model_, draft.tokenizer_, plan)
         (data,) = draft._encode(task, rows.that_count())
         if head_is_new:
-            start_head(draft.model_, task, data, plan)  # of some rows: it goes on learning fast
+            start_head(draft.model_, task, data, plan)
         draft.device_, draft._precision = plan.device, plan.precision
         draft._asked = "auto" if plan.may_fall_back else plan.precision
         outcome = fine_tune(draft.model_, task, data, plan, moments=moments)

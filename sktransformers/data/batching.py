@@ -78,15 +78,16 @@ class LengthBatches(Sampler):
         Of the generator that is kept over the epochs.
     groups : ndarray of shape (n_examples,), int, or None
         Rows of a group come in pairs, so that most batches hold several of each group in them.
+    pool : int, default=16
+        Batches that are sorted together; with 1 they hold rows of any length.
     """
 
-    _POOL = 16  # batches that are sorted together
-
-    def __init__(self, lengths, batch_size, seed, groups=None):
+    def __init__(self, lengths, batch_size, seed, groups=None, pool=16):
         self.lengths = lengths
         self.batch_size = batch_size
         self.rng = np.random.default_rng(seed)
         self.groups = groups
+        self.pool = pool
 
     def __len__(self):
         return -(-len(self.lengths) // self.batch_size)
@@ -97,8 +98,8 @@ class LengthBatches(Sampler):
             yield from self._in_pairs(order)
             return
         batches = []
-        for start in range(0, len(order), self._POOL * self.batch_size):
-            pool = order[start : start + self._POOL * self.batch_size]
+        for start in range(0, len(order), self.pool * self.batch_size):
+            pool = order[start : start + self.pool * self.batch_size]
             pool = pool[np.argsort(self.lengths[pool], kind="stable")]
             batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
         for i in self.rng.permutation(len(batches)):

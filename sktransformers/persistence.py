@@ -16,10 +16,11 @@ import uuid
 from importlib import import_module, metadata
 from pathlib import Path
 
+from . import hub
 from .codec import decode, encode
 from .exceptions import DamagedModelError, warn_caller
 
-__all__ = ["load", "pack", "save", "unpack"]
+__all__ = ["load", "pack", "save", "unpack", "versions"]
 
 MANIFEST = "sktransformers.json"
 FORMAT = 1
@@ -35,6 +36,8 @@ _ESTIMATORS = {
 }
 _BLANK = "0" * 64
 _LEFT_OUT = ("callbacks", "net_params")
+_PATHS = ("memory", "checkpoint_dir")  # of one machine, and of its owner's choice
+_TRIES = 20  # at a folder that another process is just replacing
 
 
 def pack(estimator):
@@ -81,7 +84,7 @@ def save(estimator, path):
             f"save writes the library's own estimators, but a {type(estimator).__name__} came, "
             "which load could not make. Use pickle for classes of your own."
         )
-    params, left_out = _params_in_json(estimator)
+    params, left_out = params_in_json(estimator)
     if left_out:
         warn_caller(
             f"save leaves out what JSON cannot hold: {', '.join(left_out)}. Set them again after "
@@ -103,7 +106,7 @@ def save(estimator, path):
             "estimator": type(estimator).__name__,
             "params": params,
             "fitted": _fitted(estimator),
-            "versions": _versions(),
+            "versions": versions(),
             "files": {
                 file.relative_to(staged).as_posix(): _sha256(file.read_bytes())
                 for file in sorted(staged.rglob("*"))
@@ -122,6 +125,13 @@ def save(estimator, path):
         _put_in_place(staged, path)
         _drop(_older(path))
         _sync(path.parent)
+    except Exception as error:
+        # The libraries that write name a full disk by classes of their own.
+        if isinstance(error, OSError) or "os error" not in str(error):
+            raise
+        raise OSError(
+            f"{str(path)!r} could not be written: {error}. What was there before is untouched."
+        ) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -132,7 +142,8 @@ def load(path, expected=None):
     Parameters
     ----------
     path : str or path
-        A folder that ``save`` wrote.
+        A folder that ``save`` wrote; or a Hub repository that ``push_to_hub`` wrote, as
+        "organisation/name" or "organisation/name@revision".
     expected : type, default=None
         The class that it must be; ``BertClassifier.load`` and its like set it.
 
@@ -152,33 +163,31 @@ def load(path, expected=None):
     """
     import safetensors.torch
 
-    path = Path(path).expanduser()
-    folder = path
-    if not (folder / MANIFEST).is_file():
-        # A save without an atomic exchange may have been cut off between its two renames.
-        folder = _older(path)
-        if path.exists() or not (folder / MANIFEST).is_file():
-            raise FileNotFoundError(
-                f"{str(path)!r} must be a folder that save() wrote, but it holds no {MANIFEST}. "
-                "For a folder from elsewhere pass its path as model=, and fit."
-            )
-    manifest = _read_manifest(folder)
+    given, folder, links = str(path), Path(path).expanduser(), None
+    if hub.is_id(path) and not folder.exists() and not _older(folder).exists():
+        folder = hub.download(given, MANIFEST, lambda found: _read_manifest(found)["files"])
+        links = folder.parents[1].resolve()  # the Hub's cache links to its blobs
+    manifest, files = _read_whole(folder, links)
     name = manifest["estimator"]
     if name not in _ESTIMATORS:
         raise DamagedModelError(
-            f"{str(path)!r} must hold an estimator that this version knows, but it holds {name!r}. "
+            f"{given!r} must hold an estimator that this version knows, but it holds {name!r}. "
             "Update sktransformers."
         )
     cls = getattr(import_module(f".{_ESTIMATORS[name]}", __package__), name)
     if expected is not None and not issubclass(cls, expected):
-        raise TypeError(f"{str(path)!r} holds a {name}. Use {name}.load({str(path)!r}).")
-    _warn_of_version(manifest["versions"]["sktransformers"], repr(str(path)))
-    files = {name: _verified(folder, name, digest) for name, digest in manifest["files"].items()}
+        raise TypeError(f"{given!r} holds a {name}. Use {name}.load({given!r}).")
+    _warn_of_version(manifest["versions"]["sktransformers"], repr(given))
     for needed in (_WEIGHTS, "config.json"):
         if needed not in files:
             raise _damaged(folder / needed)
-    params = decode(manifest["params"])
-    estimator = cls(**params)
+    try:
+        params = {**cls().get_params(deep=False), **decode(manifest["params"])}
+        # Whoever wrote the folder is not to choose where this machine's states are written.
+        params.update((name, None) for name in _PATHS if name in params)
+        estimator = cls(**params)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise _damaged(folder / MANIFEST) from error
     weights = safetensors.torch.load(files.pop(_WEIGHTS))
     vars(estimator).update(_restore(files, weights, params, manifest["fitted"]))
     return estimator
@@ -187,7 +196,12 @@ def load(path, expected=None):
 def _restore(files, weights, params, fitted):
     """The fitted attributes, from the contents of small files and from weights."""
     from .engine.device import choose_device, choose_precision, prepare
-    from .pretrained import load_own_config, load_tokenizer, rebuild_model
+    from .pretrained import (
+        load_generation_config,
+        load_own_config,
+        load_tokenizer,
+        rebuild_model,
+    )
 
     # transformers reads from folders only; one that holds just what was checked.
     with tempfile.TemporaryDirectory() as folder:
@@ -195,7 +209,10 @@ def _restore(files, weights, params, fitted):
             if "/" not in name:  # those in folders are for other programs
                 Path(folder, name).write_bytes(content)
         config, tokenizer = load_own_config(folder), load_tokenizer(folder)
+        generation = load_generation_config(folder)
     model = rebuild_model(config, weights)
+    if generation is not None:
+        model.generation_config = generation
     try:
         device = choose_device(params["device"])
     except ValueError:
@@ -227,10 +244,12 @@ def _kept_as_is(estimator):
     return {n for n in vars(estimator) if n not in known and not n.endswith("_")}
 
 
-def _params_in_json(estimator):
+def params_in_json(estimator):
     """Parameters as JSON, and the names of those that had to be left out."""
     kept, left_out = {}, []
     for name, value in estimator.get_params(deep=False).items():
+        if name in _PATHS:
+            continue
         try:
             if value is not None and name in _LEFT_OUT:
                 raise TypeError(f"{name} is code")
@@ -270,21 +289,70 @@ def _read_manifest(folder):
         checksum = manifest["checksum"].encode()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(folder / MANIFEST) from error
-    _check_format(manifest.get("format"), str(folder))
     if len(checksum) != 64:
         raise _damaged(folder / MANIFEST)
     head, _, tail = content.rpartition(checksum)
     if _sha256(head + _BLANK.encode() + tail).encode() != checksum:
         raise _damaged(folder / MANIFEST)
+    _check_format(manifest.get("format"), str(folder))  # all formats have the same checksum
+    shapes = {"estimator": str, "params": dict, "fitted": dict, "versions": dict, "files": dict}
+    if any(not isinstance(manifest.get(name), kind) for name, kind in shapes.items()):
+        raise _damaged(folder / MANIFEST)
+    files, written = manifest["files"], manifest["versions"].get("sktransformers")
+    if not isinstance(written, str) or any(not isinstance(d, str) for d in files.values()):
+        raise _damaged(folder / MANIFEST)
     return manifest
 
 
-def _verified(folder, name, digest):
-    """A file's content, read once: what was checked is what is used."""
+def _read_whole(folder, links):
+    """The manifest and the files' contents, from one save."""
+    for _ in range(_TRIES):
+        stamp = _stamp(folder)
+        # A save without an atomic exchange may be, or was cut off, between its two renames.
+        there = folder if stamp or folder.exists() else _older(folder)
+        try:
+            manifest = _read_manifest(there)
+            return manifest, {
+                name: _verified(there, name, digest, links)
+                for name, digest in manifest["files"].items()
+            }
+        except (DamagedModelError, FileNotFoundError) as error:
+            if _stamp(folder) != stamp:  # another process has saved meanwhile
+                continue
+            if isinstance(error, DamagedModelError):
+                raise
+            break
+    raise FileNotFoundError(
+        f"{str(folder)!r} must be a folder that save() wrote, but it holds no {MANIFEST}. "
+        "For a folder from elsewhere pass its path as model=, and fit."
+    )
+
+
+def _stamp(folder):
+    """What changes with each save; None where there is none."""
+    try:
+        found = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _verified(folder, name, digest, links=None):
+    """A file's content, read once: what was checked is what is used.
+
+    Symbolic links are refused but for those into the folder ``links``.
+    """
     file = folder / name
     inside = [file, *(folder / parent for parent in Path(name).parents)][:-1]
     leads_out = Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name
-    if leads_out or any(part.is_symlink() for part in inside):
+    linked = [part.resolve() for part in inside if part.is_symlink()]
+    if any(links is None or not part.is_relative_to(links) for part in linked):
+        raise DamagedModelError(
+            f"{str(file)!r} must be a file as save() wrote it, but it is a symbolic link, which "
+            "is not followed. Copy the folder with what its links point to, for instance with "
+            "cp -rL."
+        )
+    if leads_out:
         raise _damaged(file)
     try:
         content = file.read_bytes()
@@ -324,7 +392,8 @@ def _version():
     return __version__
 
 
-def _versions():
+def versions():
+    """Versions of this library and of those that decide what a model computes: dict."""
     others = ("torch", "transformers", "scikit-learn", "numpy")
     return {"sktransformers": _version(), **{name: metadata.version(name) for name in others}}
 

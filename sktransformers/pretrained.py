@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .bases import copies_of
 from .exceptions import ModelNotFoundError, warn_caller
 from .hub import locate
 from .vocabulary import learn_tokenizer
 
 __all__ = [
+    "load_generation_config",
     "load_own_config",
     "load_tokenizer",
     "longest_input",
@@ -91,7 +93,14 @@ def start(model, kind, task, texts):
     config = load_config(folder, kind)
     for name, value in task.config().items():
         setattr(config, name, value)
-    loaded, drawn = load_model(folder, task.auto_class, config)
+    what = f"{task.auto_class} {config.to_json_string(use_diff=False)}"
+
+    def load():
+        loaded, drawn, is_always_so = load_model(folder, task.auto_class, config)
+        is_always_so = is_always_so and not (drawn and task.keeps_head)
+        return loaded, load_tokenizer(folder), drawn, is_always_so
+
+    loaded, tokenizer, drawn = copies_of(folder, what, load)
     if drawn and task.keeps_head:
         warn_caller(
             f"{str(model)!r} has no weights for {', '.join(drawn)}, which {type(loaded).__name__} "
@@ -99,7 +108,7 @@ def start(model, kind, task, texts):
         )
     if commit is not None:
         loaded.config._commit_hash = commit
-    return Start(loaded, load_tokenizer(folder), is_pretrained=True)
+    return Start(loaded, tokenizer, is_pretrained=True)
 
 
 def load_config(folder, kind):
@@ -120,14 +129,32 @@ def load_config(folder, kind):
             "Code from a model's folder is never run; pass another model."
         ) from error
     check_kind(config, kind)
-    return config
+    return _without_kernels(config)
 
 
 def load_own_config(folder):
     """Read the configuration of a model that this library kept."""
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return _without_kernels(
+        AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    )
+
+
+def _without_kernels(config):
+    """A configuration that asks for no code of the Hub's: attention may name a repository."""
+    if "/" in str(getattr(config, "_attn_implementation", None) or ""):
+        config._attn_implementation = None
+    return config
+
+
+def load_generation_config(folder):
+    """Read what a language model says of how it writes, such as its end marks; None elsewhere."""
+    from transformers import GenerationConfig
+
+    if not (Path(folder) / "generation_config.json").is_file():
+        return None
+    return GenerationConfig.from_pretrained(folder, local_files_only=True)
 
 
 def check_kind(config, kind):
@@ -188,6 +215,8 @@ def load_model(folder, auto_class, config):
     model : PreTrainedModel
     drawn : list of str
         The parts of the head that were drawn.
+    is_always_so : bool
+        Whether all that was drawn is of layers that are drawn anew where training starts.
     """
     from pickle import UnpicklingError
 
@@ -195,7 +224,8 @@ def load_model(folder, auto_class, config):
     import transformers
     from safetensors import SafetensorError
 
-    with quiet():
+    # What is drawn depends on the seed; what comes after must not depend on whether it was drawn.
+    with quiet(), torch.random.fork_rng(devices=[]):
         try:
             model, report = getattr(transformers, auto_class).from_pretrained(
                 folder,
@@ -230,7 +260,13 @@ def load_model(folder, auto_class, config):
     # live model, truncating it would kill the process.
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
-    return model, drawn if encoder else []
+    again = {
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, (torch.nn.Linear, torch.nn.LayerNorm))
+    }
+    is_always_so = all(not k.startswith(encoder) and k.rpartition(".")[0] in again for k in absent)
+    return model, drawn if encoder else [], is_always_so
 
 
 def rebuild_model(config, weights):

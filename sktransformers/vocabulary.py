@@ -43,6 +43,8 @@ def learn_tokenizer(config, texts):
             # The space before it belongs to it, as to any word; training forgets that.
             mask = AddedToken(tokenizer.mask_token, lstrip=True, special=True)
             tokenizer.add_special_tokens({"mask_token": mask})
+        elif tokenizer.bos_token is not None:
+            tokenizer.add_bos_token = True  # a decoder learns how texts begin
     if len(tokenizer) > config.vocab_size:
         _refuse(config.vocab_size, f"{len(tokenizer)} or more, for the alphabet and special tokens")
     config = copy.deepcopy(config)

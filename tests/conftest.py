@@ -92,11 +92,17 @@ def tiny_roberta(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_gpt2(tmp_path_factory):
-    """Folder of a GPT-2 with tied weights and no padding token."""
+    """Folder of a GPT-2 with tied weights, no padding token and no BOS before its texts."""
     from transformers import GPT2Config
 
+    from sktransformers.pretrained import load_tokenizer
+
     config = GPT2Config(vocab_size=400, n_embd=32, n_layer=2, n_head=2, n_positions=64)
-    return save_tiny(config, tmp_path_factory.mktemp("gpt2"), "AutoModelForCausalLM")
+    folder = save_tiny(config, tmp_path_factory.mktemp("gpt2"), "AutoModelForCausalLM")
+    tokenizer = load_tokenizer(folder)
+    tokenizer.add_bos_token = False
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -194,7 +194,8 @@ def test_validation_rows_fill_the_history(make):
         history["valid_loss"].iloc[-1], log_loss(NEW_Y, fitted.predict_proba(NEW)), rtol=1e-5
     )
     assert fitted.best_score_ == history["valid_score"].max()
-    assert fitted.best_epoch_ == history["valid_score"].idxmax()
+    best = history[history["valid_score"] == fitted.best_score_]
+    assert fitted.best_epoch_ == best["valid_loss"].idxmin()  # of equal scores the smaller loss
     unwatched = make().fit(X, Y)
     np.testing.assert_array_equal(unwatched.predict_proba(NEW), fitted.predict_proba(NEW))
     assert unwatched.history_["valid_loss"].isna().all()
@@ -322,8 +323,8 @@ def test_few_rows_get_steps_not_epochs(make):
     from sktransformers.engine.fit import plan_for
 
     plan = plan_for(make(max_epochs="auto", batch_size=32))
-    assert [plan.n_epochs(n) for n in (1, 32, 200, 1000, 5000)] == [200, 200, 29, 7, 3]
-    assert plan_for(make(max_epochs=2)).n_epochs(10) == 2
+    assert [plan.n_epochs(n, 3) for n in (1, 32, 200, 1000, 5000)] == [200, 200, 29, 7, 3]
+    assert plan_for(make(max_epochs=2)).n_epochs(10, 3) == 2
 
 
 def test_a_loss_that_is_not_finite_is_an_error(make):
@@ -513,6 +514,16 @@ def test_fitting_inside_no_grad_and_inference_mode(make):
 def test_a_name_for_no_scorer_is_refused_before_any_work(make):
     with pytest.raises(ValueError, match="nonsense"):
         make("no/such-model", scoring="nonsense").fit(X, Y)
+
+
+def test_fitting_inside_autocast(make):
+    plain = make(precision="bfloat16").fit(X, Y)
+    for dtype in (torch.bfloat16, torch.float16):
+        with torch.autocast("cpu", dtype):
+            found = make(precision="bfloat16").fit(X, Y)
+            precise = make().fit(X, Y)
+        assert np.array_equal(found.predict_proba(X), plain.predict_proba(X))
+        assert np.array_equal(precise.predict_proba(X), make().fit(X, Y).predict_proba(X))
 
 
 def test_a_callback_that_stops_in_the_middle_of_an_epoch(make):

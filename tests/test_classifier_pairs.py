@@ -36,7 +36,7 @@ NEW_PAIRS, NEW_KINDS = make_pairs(40, seed=1)
 
 def test_pairs_are_learnt(make):
     pairs, kinds = make_pairs(400)
-    fitted = make(max_epochs=30, warmup_ratio=0.3).fit(pairs, kinds)
+    fitted = make(max_epochs=45, warmup_ratio=0.5).fit(pairs, kinds)
     assert fitted.score(NEW_PAIRS, NEW_KINDS) > 0.8
 
 
@@ -140,3 +140,15 @@ def test_validation_rows_are_whole_rows(make):
         fitted.predict_proba(texts)[np.arange(48), np.searchsorted(fitted.classes_, labels)]
     ).mean()
     assert fitted.history_["valid_loss"].iloc[-1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_columns_of_one_name_are_refused(make):
+    frame = pd.DataFrame({"a": ["cat", "red"], "b": ["dog", "blue"]})
+    twice = frame.set_axis(["a", "a"], axis=1)
+    with pytest.raises(ValueError, match="X must have columns of different names.*'a'. Rename"):
+        make().fit(twice, [0, 1])
+    fitted = make(max_epochs=1).fit(frame, [0, 1])
+    with pytest.raises(ValueError, match="X must have columns of different names"):
+        fitted.predict(twice)
+    with pytest.raises(ValueError, match="X_val must have columns of different names"):
+        make().fit(frame, [0, 1], X_val=twice, y_val=[0, 1])

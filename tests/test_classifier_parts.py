@@ -83,10 +83,10 @@ def test_sklearns_tools_for_several_labels(make):
 
 def test_class_weights_weigh_columns(make):
     frame = pd.DataFrame(INDICATOR, columns=WANTED)
-    plain = make(max_epochs=3).fit(X, frame).predict_proba(NEW)
-    even = make(max_epochs=3, class_weight=dict.fromkeys(WANTED, 2.0)).fit(X, frame)
+    plain = make(max_epochs=6).fit(X, frame).predict_proba(NEW)
+    even = make(max_epochs=6, class_weight=dict.fromkeys(WANTED, 2.0)).fit(X, frame)
     np.testing.assert_allclose(even.predict_proba(NEW), plain, atol=1e-6)
-    balanced = make(max_epochs=3, class_weight="balanced").fit(X, frame).predict_proba(NEW)
+    balanced = make(max_epochs=6, class_weight="balanced").fit(X, frame).predict_proba(NEW)
     assert (balanced.mean(0) > plain.mean(0) + 0.1).all()  # 0s are far more frequent than 1s
 
 
@@ -176,3 +176,61 @@ def test_parts_with_several_labels(make):
     assert fitted.predict(NEW).shape == (60, 3)
     with pytest.raises(ValueError, match="of the kind that the classifier was fitted on"):
         fitted.partial_fit(X, Y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("classes", "came"),
+    [
+        (["animals"], "needs at least 2 classes in classes, but classes holds only one.*animals"),
+        ([0.5, 1.5], "Unknown label type"),
+        ([], "classes must be a list of all labels, but it is empty"),
+        (5, "classes must be a list of all labels, but 5 "),
+    ],
+)
+def test_classes_of_parts_are_checked(make, classes, came):
+    with pytest.raises(ValueError, match=came):
+        make().partial_fit(X, Y, classes=classes)
+
+
+def test_classes_of_parts_with_several_labels_are_the_columns(make):
+    frame = pd.DataFrame(INDICATOR, columns=WANTED)
+    for classes in (["cat", "dog"], WANTED[::-1], [0, 1, 2]):
+        with pytest.raises(ValueError, match=r"classes must be \['cat', .*, the columns of y, but"):
+            make().partial_fit(X, frame, classes=classes)
+    fitted = make().partial_fit(X, frame, classes=WANTED).partial_fit(X, frame, classes=WANTED)
+    assert fitted.classes_.tolist() == WANTED
+    assert make().partial_fit(X, INDICATOR, classes=[0, 1, 2]).classes_.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="y must have the columns"):
+        fitted.partial_fit(X, frame[WANTED[::-1]])
+
+
+def test_other_columns_are_not_scored(make):
+    frame = pd.DataFrame(INDICATOR, columns=WANTED)
+    fitted = make(max_epochs=1).fit(X, frame)
+    assert fitted.score(X, frame) == fitted.score(X, INDICATOR)
+    for other in (frame[WANTED[::-1]], frame[WANTED[:2]], frame.rename(columns={"cat": "x"})):
+        with pytest.raises(ValueError, match=r"y must have the columns \['cat', 'dog', 'red'\]"):
+            fitted.score(X, other)
+    with pytest.raises(ValueError, match="y must be an indicator matrix, as y was in fit"):
+        fitted.score(X, Y)
+
+
+@pytest.mark.parametrize("scoring", [None, "loss"])
+def test_validation_targets_of_another_kind_are_refused(make, scoring):
+    frame = pd.DataFrame(INDICATOR, columns=WANTED)
+    estimator = make(max_epochs=1, scoring=scoring)
+    with pytest.raises(ValueError, match="y_val must hold one label a row, as y did in fit, but"):
+        estimator.fit(X, Y, X_val=X, y_val=frame)
+    with pytest.raises(ValueError, match="y_val must be an indicator matrix, as y was in fit, but"):
+        estimator.fit(X, frame, X_val=X, y_val=Y)
+
+
+def test_tables_of_pyarrow_change_no_bit(make):
+    import pyarrow as pa
+
+    frame = pd.DataFrame(INDICATOR, columns=WANTED)
+    expected = make(max_epochs=1).fit(X, frame).predict_proba(NEW)
+    fitted = make(max_epochs=1).fit(X, pa.Table.from_pandas(frame))
+    assert fitted.classes_.tolist() == WANTED
+    np.testing.assert_array_equal(fitted.predict_proba(NEW), expected)
+    assert fitted.score(X, pa.Table.from_pandas(frame)) == fitted.score(X, frame)

@@ -285,6 +285,35 @@ def test_saved_and_loaded_in_a_fresh_process(make, tmp_path, Y):
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
 
 
+PIPELINES = {
+    "BertClassifier": ("text-classification", "a cat"),
+    "BertRegressor": ("text-classification", "a cat"),
+    "BertTagger": ("token-classification", "a cat"),
+    "BertEmbedder": ("feature-extraction", "a cat"),
+    "BertMaskedLM": ("fill-mask", "a [MASK]"),
+    "GptGenerator": ("text-generation", "a cat"),
+}
+
+
+@promise
+@pytest.mark.filterwarnings("ignore")
+def test_pipelines_of_transformers_open_the_folder(make, kind, tmp_path, Y):
+    from transformers import pipeline
+
+    fitted = make().fit(X, Y)
+    fitted.save(tmp_path / "model")
+    name, text = PIPELINES[kind]
+    few = {"max_new_tokens": 3} if kind == "GptGenerator" else {}
+    found = pipeline(name, model=str(tmp_path / "model"), device="cpu")(text, **few)
+    assert found
+    if kind == "BertClassifier":
+        assert found[0]["label"] == fitted.predict([text])[0]
+        assert found[0]["score"] == pytest.approx(fitted.predict_proba([text]).max(), abs=1e-5)
+    if kind == "BertMaskedLM":
+        best = fitted.fill_mask([text], top_k=1)
+        assert found[0]["score"] == pytest.approx(best["score"].iloc[0], abs=1e-5)
+
+
 @promise
 @pytest.mark.parametrize("moment", ["fit", "labels", "callback"])
 def test_a_failed_fit_leaves_the_estimator_as_it_was(make, kind, moment, Y):
@@ -550,7 +579,7 @@ def test_no_public_name_beyond_the_contract(make, kind, Y):
         {n for n in dir(fitted) if not n.startswith("_")} - inherited - set(fitted.get_params())
     )
     assert public == {
-        *("fit", "save", "load", "set_fit_request"),
+        *("fit", "save", "load", "push_to_hub", "set_fit_request"),
         *("model_", "tokenizer_", "device_", "n_iter_", "history_"),
         *VERBS[kind],
         *ATTRIBUTES[kind],
@@ -568,7 +597,14 @@ def test_shared_parameters_have_one_order_default_and_wording():
         return {n: p.default for n, p in parameters.items() if n != "self"}
 
     first = ESTIMATORS["BertClassifier"]
-    own_words = {"stride", "validation_fraction", "scoring", "warm_start", "class_weight"}
+    own_words = {
+        "stride",
+        "validation_fraction",
+        "scoring",
+        "warm_start",
+        "class_weight",
+        "verbose",
+    }
     own_words |= {
         "max_length",
         "learning_rate",
@@ -589,6 +625,6 @@ def test_shared_parameters_have_one_order_default_and_wording():
 
 
 def test_the_list_is_not_empty():
-    assert len(PROMISES) == 29
+    assert len(PROMISES) == 30
     assert set(ESTIMATORS) == {n for n in sktransformers.__all__ if n[:3] in ("Ber", "Gpt")}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

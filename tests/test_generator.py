@@ -153,8 +153,9 @@ def test_scores_are_mean_log_likelihoods(request, loaded, model):
         logs = log_softmax(logits.double().numpy(), axis=1)
         own = [logs[i, ids[i + 1]] for i in range(len(ids) - 1)]
         assert score == pytest.approx(np.mean(own), abs=1e-6)
-        total, count, chars = total + sum(own), count + len(own), chars + len(text)
-    chars = sum(map(len, texts))
+        total, count = total + sum(own), count + len(own)
+        # The first token has nothing before it: its characters are not predicted.
+        chars += len(text) - len(gen.tokenizer_.decode(ids[:1], skip_special_tokens=True))
     assert gen.score(texts) == pytest.approx(total / count, abs=1e-6)
     assert gen.perplexity(texts) == pytest.approx(np.exp(-total / count), rel=1e-6)
     assert gen.perplexity(texts, per="character") == pytest.approx(np.exp(-total / chars), rel=1e-6)
@@ -185,7 +186,7 @@ def test_running_text_is_learnt_to_its_end():
     gen = GptGenerator(gpt2(n_positions=32), **{**SETTINGS, "max_epochs": 60}).fit([text] * 4)
     assert gen.perplexity([text]) < 1.5
     tokens = gen.history_["tokens_per_second"] * gen.history_["seconds"]
-    n = len(gen.tokenizer_(text)["input_ids"]) + 2
+    n = len(gen.tokenizer_(text)["input_ids"]) + 1  # the end mark
     np.testing.assert_allclose(tokens, 4 * n)
     assert gen.predict(["cat red dog"])[0].startswith(" green horse blue")
 
@@ -343,3 +344,146 @@ def test_stories(data_folder):
         assert prompt + completion == whole
     assert gen.predict(["Once upon a time"])[0] == found[0]
     assert ", there was a" in found[0]
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_no_text_of_a_block_sees_another_whatever_the_attention(attention):
+    rng = np.random.RandomState(0)
+    texts = ["".join(rng.choice([*"abcdefgh"], 12)) for _ in range(60)]
+    config = gpt2(attn_implementation=attention)
+    gen = GptGenerator(config, **{**SETTINGS, "max_epochs": 8}).fit(texts)
+    # The loss in shared blocks is that of the texts alone.
+    learnt = gen.set_params(max_epochs=1, learning_rate=1e-12, warm_start=True).fit(texts)
+    assert learnt.history_["train_loss"].iloc[0] == pytest.approx(-gen.score(texts), abs=0.2)
+
+
+def test_a_window_shorter_than_a_block_keeps_texts_apart():
+    from transformers import MistralConfig
+
+    config = MistralConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=64,
+        sliding_window=8,
+    )
+    gen = GptGenerator(config, **{**SETTINGS, "max_epochs": 1}).fit(PROMPTS)
+    blocks = gen._writing.blocks(gen._validate_text(PROMPTS), training=True)
+    assert len(blocks.examples) == len(PROMPTS)
+
+
+def test_what_is_learnt_from_texts_is_how_prompts_go_on():
+    texts = ["one two three four", "red green blue black", "cat dog cow pig"] * 8
+    gen = GptGenerator(gpt2(), **{**SETTINGS, "max_new_tokens": 30}).fit(texts)
+    assert gen.tokenizer_("one")["input_ids"][0] == gen.tokenizer_.bos_token_id
+    found = gen.predict(["one", "cat"]).tolist()
+    assert found == [" two three four", " dog cow pig"]
+    drawn = gen.sample(20, random_state=0)
+    assert np.isin(drawn, texts).mean() > 0.7
+
+
+def test_perplexity_leaves_out_characters_that_are_not_predicted(loaded):
+    gen = loaded()
+    text = "the cat is red"
+    first = gen.tokenizer_.decode(gen.tokenizer_(text)["input_ids"][:1])
+    sums, counts, characters = gen._likelihoods([text], None)
+    assert counts[0] == len(gen.tokenizer_(text)["input_ids"]) - 1
+    assert characters[0] == len(text) - len(first)
+    assert gen.perplexity([text], per="character") == pytest.approx(
+        np.exp(-sums[0] / characters[0])
+    )
+
+
+def test_completions_come_back_as_they_were_taught(data_folder):
+    folder = str(data_folder / "stories260K")
+    prompts = ["Lily has a", "Tom has a"] * 8
+    for cat, dog in (("cat", "dog"), (" cat", " dog")):
+        gen = GptGenerator(folder, **{**SETTINGS, "max_epochs": 15, "learning_rate": 3e-3})
+        gen.fit(prompts, [cat, dog] * 8)
+        assert gen.predict(prompts[:2]).tolist() == [cat, dog]
+
+
+def test_end_marks_of_the_generation_config_count_and_are_kept(tiny_gpt2, loaded, tmp_path):
+    import shutil
+
+    from transformers import GenerationConfig
+
+    folder = shutil.copytree(tiny_gpt2, tmp_path / "m")
+    plain = loaded(str(folder))
+    first = plain.tokenizer_(plain.predict(["the cat"])[0])["input_ids"][0]
+    GenerationConfig(eos_token_id=[0, first]).save_pretrained(folder)
+    ended = loaded(str(folder))
+    assert ended.predict(["the cat"]).tolist() == [""]
+    ended.save(tmp_path / "saved")
+    again = load(tmp_path / "saved")
+    assert again.predict(["the cat"]).tolist() == [""]
+    again.save(tmp_path / "twice")
+    kept = json.loads((tmp_path / "twice" / "generation_config.json").read_text())
+    assert kept["eos_token_id"] == [0, first]
+
+
+def test_a_stop_may_be_a_special_token():
+    config = gpt2(vocab_size=300)
+    gen = GptGenerator(config, **SETTINGS).fit(["a b c"] * 8)
+    gen.tokenizer_.add_special_tokens({"additional_special_tokens": ["<end>"]})
+    gen.set_params(stop="<end>")
+    assert gen.tokenizer_.convert_tokens_to_ids("<end>") in gen._writing.ends
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-308, 5e-324])
+def test_the_smallest_temperatures_are_greedy(fitted, temperature):
+    expected = fitted.predict(PROMPTS[:4])
+    fitted.set_params(temperature=temperature)
+    found = fitted.predict(PROMPTS[:4])
+    fitted.set_params(temperature=0.0)
+    assert found.tolist() == expected.tolist()
+
+
+def test_the_seed_counts_when_it_is_set(loaded):
+    gen = loaded(temperature=2.0)
+    first = gen.predict(["the"] * 4).tolist()
+    other = gen.set_params(random_state=123).predict(["the"] * 4).tolist()
+    assert other != first
+    assert gen.set_params(random_state=SETTINGS["random_state"]).predict(["the"] * 4).tolist() == (
+        first
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"max_length": 1}, "max_length must leave room for a token and the next one"),
+        ({"freeze": "backbone", "max_epochs": 1}, "leaves nothing to train"),
+        ({"stop": [""], "max_epochs": 0}, "stop must hold texts of at least one character"),
+        ({"stop": [5], "max_epochs": 0}, "stop must hold texts .* holds 5"),
+        ({"stop": [None], "max_epochs": 0}, "stop must hold texts .* holds None"),
+    ],
+)
+def test_what_cannot_be_is_told(tiny_gpt2, params, message):
+    gen = GptGenerator(tiny_gpt2, **{**SETTINGS, **params})
+    with pytest.raises(ValueError, match=message):
+        gen.fit(PROMPTS).predict(["a"])
+
+
+@pytest.mark.parametrize(("n_samples", "error"), [(0, ValueError), (2.0, TypeError)])
+def test_the_number_of_samples(fitted, n_samples, error):
+    with pytest.raises(error, match="n_samples"):
+        fitted.sample(n_samples)
+
+
+def test_validation_rows_are_of_the_same_kind(tiny_gpt2):
+    gen = GptGenerator(tiny_gpt2, **{**SETTINGS, "max_epochs": 1})
+    with pytest.raises(ValueError, match="y_val must hold completions where y does.*only y came"):
+        gen.fit(PROMPTS, COMPLETIONS, X_val=PROMPTS)
+    with pytest.raises(ValueError, match="only y_val came"):
+        gen.fit(PROMPTS, X_val=PROMPTS, y_val=COMPLETIONS)
+
+
+def test_a_stream_is_refused_before_it_is_read():
+    from sklearn.exceptions import NotFittedError
+
+    with pytest.raises(NotFittedError):
+        GptGenerator(gpt2()).stream("the cat")

@@ -88,6 +88,36 @@ def test_constant_targets_are_predicted(make):
     np.testing.assert_allclose(fitted.predict(NEW), 7.0, atol=0.2)
 
 
+@pytest.mark.parametrize("learn", ["fit", "partial_fit"])
+def test_constants_that_floats_cannot_hold_are_learnt(make, learn):
+    y = np.full(24, 0.1)
+    fitted = make(max_epochs=1, warm_start=True)
+    for _ in range(2):
+        getattr(fitted, learn)(X[:24], y, sample_weight=np.arange(1.0, 25))
+        assert fitted.target_scale_ == 1
+        np.testing.assert_allclose(fitted.predict(NEW), 0.1, atol=2)
+    both = getattr(make(max_epochs=1), learn)(X[:24], np.c_[y, Y[:24]])
+    assert both.target_scale_[0] == 1 < both.target_scale_[1]
+    np.testing.assert_allclose(both.predict(NEW)[:, 0], 0.1, atol=2)
+
+
+@pytest.mark.parametrize("unit", [1e160, 1e-170])
+def test_units_of_any_size_do_not_matter(make, unit):
+    plain = make(max_epochs=2).fit(X, Y).predict(NEW)
+    scaled = make(max_epochs=2).fit(X, Y * unit).predict(NEW)
+    np.testing.assert_allclose(scaled / unit, plain, atol=1e-4)
+
+
+@pytest.mark.parametrize("scoring", [None, "loss", "r2"])
+@pytest.mark.parametrize(
+    ("y", "y_val"),
+    [(Y, Y[:, None]), (Y, np.c_[Y, Y]), (Y[:, None], Y), (np.c_[Y, Y], Y[:, None])],
+)
+def test_validation_targets_of_another_shape_are_refused(make, scoring, y, y_val):
+    with pytest.raises(ValueError, match="y_val must have .* as y had in fit, but it has"):
+        make(max_epochs=1, scoring=scoring).fit(X, y, X_val=X, y_val=y_val)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, None])
 def test_missing_numbers_are_named(make, bad):
     y = Y.astype(object)
@@ -97,7 +127,9 @@ def test_missing_numbers_are_named(make, bad):
 
 
 def test_words_are_no_numbers(make):
-    with pytest.raises(ValueError, match="could not convert string to float"):
+    with pytest.raises(
+        ValueError, match="y must hold a finite number in every row, but row 0 is 'many'"
+    ):
         make().fit(X, ["many"] * 160)
     with pytest.raises(ValueError, match="BertRegressor requires y to be passed"):
         make().fit(X)
@@ -118,8 +150,12 @@ def test_parts_and_warm_start_keep_the_scale(make):
         fitted.partial_fit(X[80:], Y[80:]).partial_fit(X[:80], Y[:80])
     assert fitted.target_mean_ == mean
     assert fitted.score(NEW, NEW_Y) > 0.5
-    with pytest.raises(ValueError, match="outputs of the fit before, 1 a row"):
+    with pytest.raises(
+        ValueError, match="y must have one dimension, .* two dimensions, with 2 col"
+    ):
         fitted.fit(X, np.c_[Y, Y])
+    with pytest.raises(ValueError, match="one dimension, .* it has two dimensions, with 1 column"):
+        fitted.partial_fit(X, Y[:, None])
 
 
 def test_pairs_and_windows(make):

@@ -1,10 +1,16 @@
 """Batches: which rows go together, and the one place that pads."""
 
+from itertools import islice
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-__all__ = ["LengthBatches", "TrainingData", "batches_of_one_shape", "pad"]
+__all__ = ["LengthBatches", "TrainingData", "batches", "batches_of_one_shape", "pad"]
+
+# Padded tokens in a batch of inference. On a CPU a batch need not be large to be fast, and what
+# does not fill one costs as much as a full one; a GPU is idle below some thousands.
+_TOKENS = {"cpu": 768}
 
 
 def pad(examples, rows, pad_id):
@@ -22,7 +28,8 @@ def pad(examples, rows, pad_id):
     -------
     dict
         ``input_ids``, ``attention_mask`` and, for pairs, ``token_type_ids``: int64 tensors of shape
-        (n_rows, width), the width being that of the longest row.
+        (n_rows, width), the width being that of the longest row. ``states``, where the examples
+        have some: a dict of tensors of shape (n_rows, width, n_features) or (n_rows, n_features).
     """
     width = examples.widths[rows].max()
     inside = np.arange(width) < examples.lengths[rows][:, None]
@@ -32,7 +39,10 @@ def pad(examples, rows, pad_id):
     if examples.second is not None:
         in_second = np.arange(width) >= examples.second[rows][:, None]
         batch["token_type_ids"] = (inside & in_second).astype(np.int64)
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
+    batch = {name: torch.from_numpy(values) for name, values in batch.items()}
+    if examples.states is not None:
+        batch["states"] = examples.states.pad(rows, int(width))
+    return batch
 
 
 def batches_of_one_shape(widths, tokens):
@@ -59,9 +69,23 @@ def batches_of_one_shape(widths, tokens):
     for width in np.unique(widths)[::-1]:
         rows = np.flatnonzero(widths == width)
         size = max(1, tokens // int(width))
+        size -= size % 8 if size > 8 else 0  # shapes for which a single row often has the same bits
         for start in range(0, len(rows), size):
             own = rows[start : start + size]
             yield np.pad(own, (0, size - len(own)), mode="edge"), len(own)
+
+
+def batches(examples, device):
+    """Yield the positions of examples batch by batch, and how many of them are not repeats.
+
+    Parameters
+    ----------
+    examples : Examples
+    device : torch.device
+    """
+    tokens = _TOKENS.get(device.type, 16384)
+    for rows, n_own in batches_of_one_shape(examples.widths, tokens):
+        yield (rows if device.type == "cpu" else rows[:n_own]), n_own  # elsewhere bits differ
 
 
 class LengthBatches(Sampler):
@@ -88,11 +112,16 @@ class LengthBatches(Sampler):
         self.rng = np.random.default_rng(seed)
         self.groups = groups
         self.pool = pool
+        self.skip = 0  # batches of the next epoch that are done already
 
     def __len__(self):
         return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self):
+        done, self.skip = self.skip, 0
+        return islice(self._batches(), done, None)
+
+    def _batches(self):
         order = self.rng.permutation(len(self.lengths))
         if self.groups is not None:
             yield from self._in_pairs(order)
@@ -165,6 +194,17 @@ class TrainingData(Dataset):
 
     def __len__(self):
         return len(self.examples)
+
+    def all_that_counts(self):
+        """Arrays that decide what is learnt."""
+        second = () if self.examples.second is None else self.examples.second
+        return self.examples.ids, self.examples.offsets, second, self.targets, self.weights
+
+    def state(self):
+        """What changes as rows are drawn, in a form that JSON has; here nothing."""
+
+    def go_on(self, state):
+        """Draw rows as they would have come after a state."""
 
     def __getitems__(self, rows):
         rows = np.asarray(rows)

@@ -14,9 +14,14 @@ from torch.utils.data import Dataset
 from .batching import pad
 from .examples import Examples
 
-__all__ = ["BlockData", "Blocks"]
+__all__ = ["BlockData", "Blocks", "shared_size"]
 
 _SHARED = 256  # tokens of a block that short texts share: longer ones cost more attention
+
+
+def shared_size(longest):
+    """Tokens in a block that short texts share."""
+    return min(longest, _SHARED)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Blocks:
     rows: np.ndarray
 
     @classmethod
-    def of(cls, texts, longest, *, share):
+    def of(cls, texts, longest, *, overlap, share=False):
         """Lay texts out in blocks.
 
         Parameters
@@ -49,16 +54,17 @@ class Blocks:
             Token ids of each row, and the first of them that is predicted; at least 1.
         longest : int
             Tokens in a block, at most.
+        overlap : bool
+            Whether the parts of long texts see half a block of context.
         share : bool
-            Whether short texts share blocks; for training.
+            Whether short texts share blocks.
         """
-        size = min(longest, _SHARED)
+        size = shared_size(longest)
         blocks, open_block, filled = [], [], 0
         for row, (ids, first) in enumerate(texts):
             if not share or len(ids) > size:
-                blocks += [
-                    [piece] for piece in _pieces(row, ids, first, longest, overlap=not share)
-                ]
+                parts = _pieces(row, ids, first, longest, overlap=overlap)
+                blocks += [[part] for part in parts]
                 continue
             if filled + len(ids) > size:
                 blocks.append(open_block)
@@ -155,6 +161,17 @@ class BlockData(Dataset):
         self.pad_id = pad_id
 
     def start_again(self):
+        """Do nothing: a block is the same each time."""
+
+    def all_that_counts(self):
+        """Arrays that decide what is learnt."""
+        weights = () if self.weights is None else self.weights
+        return self.examples.ids, self.examples.offsets, self.blocks.is_target, weights
+
+    def state(self):
+        """Nothing changes as blocks are drawn."""
+
+    def go_on(self, state):
         """Do nothing: a block is the same each time."""
 
     def __len__(self):

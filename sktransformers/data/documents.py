@@ -1,47 +1,21 @@
 """Documents: texts as lists of sentences, and the pairs that are learnt from them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .inputs import as_texts, as_token_lists, holds_texts
 from .texts import Texts
+from .words import TokenLists
 
 __all__ = ["Documents", "as_texts_or_documents", "sentence_pairs"]
 
 
-@dataclass(frozen=True)
-class Documents:
+class Documents(TokenLists):
     """Rows of sentences.
 
     Parameters
     ----------
     rows : list of list of str
     """
-
-    rows: list
-
-    are_pairs = False
-    second = None
-
-    def __len__(self):
-        return len(self.rows)
-
-    @property
-    def first(self):
-        """The documents as texts."""
-        return [" ".join(row) for row in self.rows]
-
-    def must_be_pairs(self, wanted, name):
-        """Do nothing: documents come in one kind."""
-
-    def as_list(self):
-        """The rows, as a user would write them."""
-        return self.rows
-
-    def where(self, mask):
-        """The rows for which a mask is true."""
-        return Documents([row for row, kept in zip(self.rows, mask, strict=True) if kept])
 
 
 def as_texts_or_documents(X, name="X"):
@@ -89,7 +63,7 @@ def sentence_pairs(documents, rng, name="X"):
         (row, place) for row, document in enumerate(documents) for place in range(len(document) - 1)
     ]
     is_torn = np.zeros(len(neighbours), dtype=bool)
-    is_torn[rng.permutation(len(neighbours))[: (len(neighbours) + 1) // 2]] = True
+    is_torn[rng.permutation(len(neighbours))[: len(neighbours) // 2]] = True
     unread = [(row, 0) for row, document in enumerate(documents) if len(document) == 1]
     unread += [
         (row, place + 1)

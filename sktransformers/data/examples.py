@@ -1,6 +1,7 @@
 """The one record that crosses every border: tokenised texts, flat and unpadded."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +91,8 @@ class Examples:
         Of pairs, where the second text starts, counted within the example.
     words : Words or None
         Of token lists, where each word stands.
+    states : States or None
+        What frozen layers give for each example, where that is kept.
 
     Examples
     --------
@@ -104,6 +107,7 @@ class Examples:
     rows: np.ndarray | None = None
     second: np.ndarray | None = None
     words: Words | None = None
+    states: Any = None
 
     @classmethod
     def from_lists(cls, lists, longest, rows=None, second=None):
@@ -200,6 +204,8 @@ class Examples:
         lists = [self[example] for example in examples]
         second = None if self.second is None else self.second[examples]
         taken = Examples.from_lists(lists, self.longest, second=second)
+        if self.states is not None:
+            taken = replace(taken, states=self.states.take(examples))
         if self.words is None:
             return taken
         numbers, which, positions = self.words_in(examples)

@@ -13,6 +13,7 @@ __all__ = [
     "as_list",
     "as_texts",
     "as_token_lists",
+    "has_names",
     "holds_texts",
     "is_frame",
     "is_missing",
@@ -27,6 +28,21 @@ def is_frame(X):
     """Whether X is a table with named columns (pandas, polars, pyarrow)."""
     named = hasattr(X, "columns") or hasattr(X, "column_names")
     return named and len(getattr(X, "shape", ())) == 2
+
+
+def has_names(X, name):
+    """Whether X is a table with named columns; one in which two have one name is refused."""
+    if not is_frame(X):
+        return False
+    known = set()
+    for column in X.column_names if hasattr(X, "column_names") else X.columns:
+        if column in known:
+            raise ValueError(
+                f"{name} must have columns of different names, but two are called {column!r}. "
+                "Rename one, or drop it."
+            )
+        known.add(column)
+    return True
 
 
 def is_missing(value):

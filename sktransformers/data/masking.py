@@ -132,6 +132,14 @@ class MaskedData(TrainingData):
         """Draw the same words again from here on."""
         self.rng = np.random.default_rng(self.seed)
 
+    def state(self):
+        """Where the generator is that hides words."""
+        return self.rng.bit_generator.state
+
+    def go_on(self, state):
+        """Hide the words that would have been hidden after a state."""
+        self.rng.bit_generator.state = state
+
     def __getitems__(self, rows):
         rows = np.asarray(rows)
         inputs = pad(self.examples, rows, self.pad_id)

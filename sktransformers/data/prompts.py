@@ -1,6 +1,6 @@
 """What a generator reads: texts, or messages of a conversation, with or without completions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .inputs import as_texts, holds_texts, only_column
 
@@ -44,12 +44,13 @@ class Prompts:
         """The completions, for what learns a vocabulary."""
         return self.completions
 
-    def must_be_pairs(self, wanted, name):
-        """Do nothing: completions are targets."""
-
     def as_list(self):
         """The rows, as a user would write them."""
         return self.rows
+
+    def followed_by(self, completions):
+        """The same rows, with what should follow them: an array of texts, or None."""
+        return Prompts(self.rows, None if completions is None else completions.tolist())
 
     def where(self, mask):
         """The rows for which a mask is true."""
@@ -57,10 +58,6 @@ class Prompts:
         if self.completions is None:
             return Prompts(rows)
         return Prompts(rows, [c for c, kept in zip(self.completions, mask, strict=True) if kept])
-
-    def with_completions(self, completions):
-        """The same rows, with what should follow."""
-        return replace(self, completions=completions)
 
 
 def as_prompts(X, name="X"):

@@ -4,12 +4,38 @@ import math
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
-from .inputs import as_list, is_frame, is_missing, only_column
+from .inputs import as_list, has_names, is_frame, is_missing, only_column
 
-__all__ = ["as_indicator", "as_labels", "as_numbers", "as_tag_lists", "is_indicator"]
+__all__ = [
+    "as_classes",
+    "as_indicator",
+    "as_labels",
+    "as_tag_lists",
+    "check_rows",
+    "is_indicator",
+    "without_arrow",
+]
+
+
+def without_arrow(y, name="y"):
+    """A pyarrow table as a frame of pandas, a pyarrow array as a list, others as they are.
+
+    A frame in which two columns have one name is refused.
+
+    Parameters
+    ----------
+    y : object
+        As a user gave it.
+    name : str, default="y"
+        How messages call it.
+    """
+    if has_names(y, name) and hasattr(y, "column_names"):
+        import pandas as pd
+
+        return pd.DataFrame({n: y.column(n).to_pylist() for n in y.column_names})
+    return y.to_pylist() if hasattr(y, "to_pylist") else y
 
 
 def as_labels(y, n_rows, name="y"):
@@ -28,8 +54,7 @@ def as_labels(y, n_rows, name="y"):
     ndarray of shape (n_rows,)
         With the kind of values that came: str, int, bool, float or object.
     """
-    if hasattr(y, "to_pylist"):
-        y = y.to_pylist()
+    y = without_arrow(y, name)
     if isinstance(y, (str, bytes)):
         raise ValueError(
             f"{name} must hold one label a row, but the bare string {y!r} came. Pass a list."
@@ -42,13 +67,13 @@ def as_labels(y, n_rows, name="y"):
             "came. Pass list(...) of the labels."
         )
     column = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
-    if isinstance(y, np.ma.MaskedArray):
-        raise ValueError(f"{name} must not be a masked array. Drop masked rows, and pass a list.")
+    _refuse_masks(y, name)
     if len(column.shape) == 0:
         raise ValueError(f"{name} should be a 1d array, got an array of shape () instead.")
-    _check_rows(column, n_rows, name)
+    check_rows(column, n_rows, name)
+    column = _plain_array(column)
     _refuse_sets(column, name)
-    column = column_or_1d(_plain_array(column), warn=True)
+    column = column_or_1d(column, warn=True)
     for row, value in enumerate(column.tolist()):
         if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
             raise ValueError(
@@ -83,6 +108,35 @@ def as_labels(y, n_rows, name="y"):
     return column
 
 
+def as_classes(classes, *, in_order=False):
+    """Read all labels that will ever come, which are as many as they are.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+    in_order : bool, default=False
+        Whether to leave them as they are: those of an indicator are not sorted.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
+    classes = without_arrow(classes, "classes")
+    is_bare = isinstance(classes, (str, bytes)) or getattr(classes, "shape", None) == ()
+    if is_bare or not hasattr(classes, "__len__"):
+        raise ValueError(
+            f"classes must be a list of all labels, but {classes!r} ({type(classes).__name__}) "
+            "came. Pass every label that will ever come, once."
+        )
+    if len(classes) == 0:
+        raise ValueError(
+            "classes must be a list of all labels, but it is empty. Pass every label that will "
+            "ever come, once."
+        )
+    labels = as_labels(classes, len(classes), "classes")
+    return labels if in_order else np.unique(labels)
+
+
 def _unknown_kind(name, came):
     return (
         f"Unknown label type: {name} must hold str, int, bool or whole float labels, but {came} "
@@ -90,13 +144,34 @@ def _unknown_kind(name, came):
     )
 
 
+def _refuse_masks(y, name):
+    if isinstance(y, np.ma.MaskedArray):
+        raise ValueError(f"{name} must not be a masked array. Drop masked rows, and pass a list.")
+
+
+def _refuse_other_names(columns, name):
+    for place, column in enumerate(columns):
+        plain = column.item() if isinstance(column, np.generic) else column
+        if type(plain) not in (str, int, float, bool) or is_missing(plain):
+            raise ValueError(
+                f"{name} must have columns named by str, int, bool or float, but column {place} "
+                f"is {column!r} ({type(column).__name__}). Rename columns: "
+                f"{name}.columns = [str(column) for column in {name}.columns]."
+            )
+
+
 def _refuse_sets(column, name):
-    first = column[0] if isinstance(column, np.ndarray) and column.ndim == 1 else None
-    if isinstance(first, (list, tuple, set, frozenset)):
-        raise ValueError(
-            f"{name} must hold one label a row, but row 0 is {first!r}. For several labels a text "
-            "pass an indicator matrix: sklearn.preprocessing.MultiLabelBinarizer makes it."
-        )
+    """Refuse several labels a row; a single column is none of these."""
+    if column.ndim == 2:
+        one = column.shape[1] == 1
+        column = column[:, 0] if one else np.fromiter(column.tolist(), dtype=object)
+    for row, value in enumerate(column if column.ndim == 1 and column.dtype == object else ()):
+        if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+            raise ValueError(
+                f"{name} must hold one label a row, but row {row} is {value!r}. For several "
+                "labels a text pass an indicator matrix: "
+                "sklearn.preprocessing.MultiLabelBinarizer makes it."
+            )
 
 
 def _plain_array(column):
@@ -104,9 +179,7 @@ def _plain_array(column):
     if isinstance(column, np.ndarray):
         return column
     if hasattr(column, "to_list") and len(column.shape) == 1:
-        values = np.empty(len(column), dtype=object)
-        values[:] = column.to_list()
-        return values
+        return np.fromiter(column.to_list(), dtype=object)
     return np.asarray(column)
 
 
@@ -136,14 +209,19 @@ def as_indicator(y, n_rows, name="y"):
     """
     import pandas as pd
 
+    y = without_arrow(y, name)
+    _refuse_masks(y, name)
     if isinstance(y, (list, tuple)):
         y = np.asarray(y)
-    columns = [*y.columns] if hasattr(y, "columns") else range(y.shape[1])
+    columns = range(y.shape[1])
+    if hasattr(y, "columns"):
+        columns = [*y.columns]
+        _refuse_other_names(columns, name)
     if issparse(y):
         y = y.toarray()
     elif hasattr(y, "to_numpy"):
         y = y.to_numpy()
-    _check_rows(y, n_rows, name)
+    check_rows(y, n_rows, name)
     values = np.asarray(y)
     bad = np.argwhere(~np.isin(values, [0, 1]))
     if len(bad):
@@ -181,7 +259,7 @@ def as_tag_lists(y, lengths, name="y"):
             f"{name} must hold a list of tags for each row, but a {type(y).__name__} came. Pass a "
             "list of lists."
         )
-    _check_rows(y, len(lengths), name)
+    check_rows(y, len(lengths), name)
     tags = np.empty(len(lengths), dtype=object)
     for row, (given, n) in enumerate(zip(y, lengths.tolist())):
         given = as_list(given)
@@ -205,33 +283,8 @@ def as_tag_lists(y, lengths, name="y"):
     return tags
 
 
-def as_numbers(y, n_rows, name="y"):
-    """Read the targets of a regression: finite numbers, one or several a row.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
-    """
-    if hasattr(y, "to_pylist"):
-        y = y.to_pylist()
-    if hasattr(y, "__array__") and not hasattr(y, "shape"):
-        y = np.asarray(y)
-    _check_rows(y, n_rows, name)
-    numbers = check_array(
-        y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name=name
-    )
-    bad = np.argwhere(~np.isfinite(numbers))
-    if len(bad):
-        raise ValueError(
-            f"{name} must hold a finite number in every row, but row {bad[0][0]} is "
-            f"{numbers[tuple(bad[0])]} (NaN and infinity are none). Fill or drop such rows first."
-        )
-    if numbers.ndim > 2:
-        raise ValueError(f"{name} must have one or two dimensions, but it has {numbers.ndim}.")
-    return numbers
-
-
-def _check_rows(y, n_rows, name):
+def check_rows(y, n_rows, name):
+    """Refuse targets that are more or fewer than the rows of X."""
     n = y.shape[0] if hasattr(y, "shape") and len(y.shape) else len(y)
     if n != n_rows:
         raise ValueError(

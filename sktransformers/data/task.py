@@ -24,6 +24,12 @@ class Task(Protocol):
     keeps_head: bool
     """Whether the head that a model comes with is of this task: it is not started anew."""
 
+    adds_up: bool
+    """Whether a batch's loss is a sum over its rows; else each is compared with all others."""
+
+    fewest_epochs: int
+    """Passes over the rows that ``max_epochs="auto"`` makes at the least."""
+
     def fit(self, y: np.ndarray) -> Self:
         """Learn from all labels what must be known before the model is made."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-__all__ = ["Texts"]
+__all__ = ["Texts", "must_be_pairs"]
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,6 @@ class Texts:
         """The first texts as they are read."""
         return [self.prompt + text for text in self.first] if self.prompt else self.first
 
-    def must_be_pairs(self, wanted, name):
-        """Refuse single texts where pairs were learnt from, and the reverse."""
-        if self.are_pairs != wanted:
-            kinds = {True: "pairs of texts", False: "single texts"}
-            raise ValueError(
-                f"{name} must hold {kinds[wanted]}, as X did in fit, but it holds "
-                f"{kinds[not wanted]}. Pass rows like those of fit."
-            )
-
     def as_list(self):
         """The texts, or tuples of two, as a user would write them."""
         return self.first if self.second is None else list(zip(self.first, self.second))
@@ -67,3 +58,21 @@ class Texts:
         """The rows from start to stop."""
         second = self.second and self.second[start:stop]
         return replace(self, first=self.first[start:stop], second=second)
+
+
+def must_be_pairs(texts, wanted, name):
+    """Refuse single texts where pairs were learnt from, and the reverse.
+
+    Parameters
+    ----------
+    texts : Texts, or rows of another kind
+    wanted : bool
+    name : str
+        How messages call them.
+    """
+    if texts.are_pairs != wanted:
+        kinds = {True: "pairs of texts", False: "single texts"}
+        raise ValueError(
+            f"{name} must hold {kinds[wanted]}, as X did in fit, but it holds "
+            f"{kinds[not wanted]}. Pass rows like those of fit."
+        )

@@ -43,9 +43,6 @@ class TokenLists:
         """Words of each row: ndarray of shape (n_rows,)."""
         return np.fromiter(map(len, self.rows), dtype=np.int64, count=len(self.rows))
 
-    def must_be_pairs(self, wanted, name):
-        """Do nothing: token lists come in one kind."""
-
     def as_list(self):
         """The rows, as a user would write them."""
         return self.rows
@@ -62,7 +59,7 @@ class TokenLists:
 
     def where(self, mask):
         """The rows for which a mask is true."""
-        return TokenLists([row for row, kept in zip(self.rows, mask, strict=True) if kept])
+        return type(self)([row for row, kept in zip(self.rows, mask, strict=True) if kept])
 
 
 def tokenise_words(tokenizer, tokens, max_length, stride=None):

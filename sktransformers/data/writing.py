@@ -1,10 +1,13 @@
 """Prompts and completions as tokens and back: what stands before, between and behind texts."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..exceptions import TruncationWarning, warn_caller
-from .blocks import Blocks
+from .blocks import Blocks, shared_size
 from .pieces import Frame, pieces
 
 __all__ = ["Writing"]
@@ -25,12 +28,15 @@ class Writing:
         The marks that end a text; the first one is written in training.
     stops : list of str
         What ends a completion.
+    window : int or None
+        Tokens that one can look back over, if not all.
     """
 
     tokenizer: Any
     longest: int
     ends: list
     stops: list
+    window: int | None = None
 
     @property
     def bos(self):
@@ -90,29 +96,55 @@ class Writing:
             for row in rows
         ]
 
-    def blocks(self, prompts, *, share):
+    def blocks(self, prompts, *, training):
         """Rows as blocks of tokens, each with the first one that is predicted.
 
         Parameters
         ----------
         prompts : Prompts
             Texts, or prompts with completions.
-        share : bool
-            For training: short texts share blocks, and texts begin and end with a mark.
+        training : bool
+            Short texts share blocks, and texts end with a mark. Where the tokenizer has no BOS
+            every second one begins with that mark too: ``predict`` goes on from words alone,
+            ``sample`` from the mark.
         """
         if prompts.completions is None:
-            before = self.begin if share else self.bos
-            after = self.ends[:1] if share else []
-            texts = [
-                (before + ids + after, max(1, len(before)))
-                for ids in pieces(self.tokenizer, prompts.rows)
-            ]
-            return Blocks.of(texts, self.longest, share=share)
-        completions = [ids + self.ends[:1] for ids in pieces(self.tokenizer, prompts.completions)]
-        rooms = [max(1, self.longest - len(ids)) for ids in completions]
-        firsts = self.encode(prompts, rooms)
-        texts = [(first + ids, len(first)) for first, ids in zip(firsts, completions)]
-        return Blocks.of(texts, self.longest, share=share)
+            after = self.ends[:1] if training else []
+            texts = []
+            for row, ids in enumerate(pieces(self.tokenizer, prompts.rows)):
+                before = self.begin if training and row % 2 else self.bos
+                texts.append((before + ids + after, max(1, len(before))))
+        else:
+            completions = [ids + self.ends[:1] for ids in self._goes_on(prompts.completions)]
+            rooms = [max(1, self.longest - len(ids)) for ids in completions]
+            firsts = self.encode(prompts, rooms)
+            texts = [(first + ids, len(first)) for first, ids in zip(firsts, completions)]
+        share = training and (self.window is None or self.window >= shared_size(self.longest))
+        return Blocks.of(texts, self.longest, overlap=not training, share=share)
+
+    def _goes_on(self, texts):
+        """Piece ids of texts that stand behind others.
+
+        Some tokenizers put a space before all that they read: there a line feed is read first,
+        and taken away.
+        """
+        (alone,), (feed,), (both,) = (pieces(self.tokenizer, [t]) for t in ("a", "\n", "\na"))
+        spaced = self.tokenizer.decode(alone + alone) != "aa"
+        if not spaced or both[: len(feed)] != feed:
+            return pieces(self.tokenizer, texts)
+        found = pieces(self.tokenizer, ["\n" + text for text in texts])
+        return [
+            ids[len(feed) :] if ids[: len(feed)] == feed else own
+            for ids, own in zip(found, pieces(self.tokenizer, texts))
+        ]
+
+    def n_predicted(self, texts):
+        """Characters of texts whose tokens are predicted: without BOS not those of the first."""
+        counts = np.array([len(text) for text in texts])
+        if self.bos:
+            return counts
+        firsts = [ids[:1] for ids in pieces(self.tokenizer, texts)]
+        return counts - [len(self.tokenizer.decode(ids)) for ids in firsts]
 
     def text(self, prompt, tokens):
         """What tokens add to a prompt: with the space between, which some tokenizers leave out."""
@@ -128,6 +160,10 @@ class Writing:
         """A text before the first stop, and whether there was one."""
         places = [text.find(stop) for stop in self.stops if stop and stop in text]
         return (text[: min(places)], True) if places else (text, False)
+
+    def is_open(self, token):
+        """Whether a token is one byte of a character, as some tokenizers write rare ones."""
+        return re.fullmatch("<0x[0-9A-F]{2}>", self.tokenizer.convert_ids_to_tokens(token))
 
     def unsure(self, text):
         """How many characters at the end the next tokens may change, or show to be a stop."""

@@ -63,6 +63,22 @@ class Record(Callback):
         self._rows += n_rows
         self._tokens += int(inputs["attention_mask"].sum())
 
+    def state(self):
+        """What has been counted of this epoch."""
+        return {
+            "loss": self._loss,
+            "rows": self._rows,
+            "tokens": self._tokens,
+            "rate": self._rate,
+            "seconds": time.perf_counter() - self._start,
+        }
+
+    def go_on(self, state):
+        """Count on from a state."""
+        self._loss, self._rows, self._tokens = state["loss"], state["rows"], state["tokens"]
+        self._rate = state["rate"]
+        self._start = time.perf_counter() - state["seconds"]
+
     def on_epoch_end(self, net, **kwargs):
         seconds = time.perf_counter() - self._start
         net.history.record("train_loss", self._loss / self._rows)
@@ -95,6 +111,11 @@ class Validation(Callback):
         learns that most words are none.)
     """
 
+    _seen = (
+        *("best_epoch", "best_score", "_loss_of_best", "_smallest_loss"),
+        *("_epoch", "_last_progress"),
+    )
+
     def __init__(self, validate, patience, loss_counts):
         self.validate = validate
         self.patience = patience
@@ -105,6 +126,14 @@ class Validation(Callback):
         self._loss_of_best = self._smallest_loss = math.inf
         self._epoch = self._last_progress = 0
 
+    def state(self):
+        """What has been seen so far, in a form that JSON has, and the best weights."""
+        return {name: getattr(self, name) for name in self._seen}, self._best_weights
+
+    def go_on(self, state, best_weights):
+        """Go on from a state."""
+        vars(self).update(state, _best_weights=best_weights)
+
     def on_epoch_begin(self, net, **kwargs):
         # Here and not at the end of the last epoch, so that all callbacks have seen that end.
         if self.patience is not None and self._epoch - self._last_progress >= self.patience:
@@ -112,7 +141,10 @@ class Validation(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         net.module_.eval()
-        loss, score = self.validate(net.module_)
+        try:
+            loss, score = self.validate(net.module_)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error} (After epoch {self._epoch + 1}.)") from None
         net.history.record("valid_loss", loss)
         net.history.record("valid_score", score)
         self._epoch += 1
@@ -150,6 +182,11 @@ class Progress(Callback):
     def on_train_begin(self, net, **kwargs):
         self._epoch = 0
         self.bar = tqdm(total=self.n_epochs * self.n_batches, unit="batch", dynamic_ncols=True)
+
+    def go_on(self, epoch, batch):
+        """Begin where an earlier fit was."""
+        self._epoch = epoch
+        self.bar.update(epoch * self.n_batches + batch)
 
     def on_epoch_begin(self, net, **kwargs):
         self._epoch += 1

@@ -7,9 +7,11 @@ import torch
 
 from ..output_layer import only_at
 from .device import autocast
+from .parts import does_not_fit, give_back, named_if_alone, tell_of_parts
 
 __all__ = ["Sampling", "decode", "row_generators"]
 
+_LARGEST = 1e30  # of a logit
 _TOKENS = {"cpu": 4096}  # of prompts and of what is to come, in a batch
 
 
@@ -51,10 +53,12 @@ class Sampling:
             penalty = torch.where(
                 logits < 0, logits * self.repetition_penalty, logits / self.repetition_penalty
             )
-            logits = torch.where(seen, penalty, logits)
+            logits = torch.where(seen, penalty, logits).clamp(-_LARGEST, _LARGEST)
         if self.temperature == 0:
             return logits.argmax(dim=-1).cpu().numpy()
-        logits = logits.double() / self.temperature
+        logits = logits.double()
+        # From the largest down: of a tiny temperature all others become minus infinity.
+        logits = (logits - logits.amax(dim=-1, keepdim=True)) / self.temperature
         ordered, tokens = logits.sort(dim=-1, descending=True, stable=True)
         kept = torch.ones_like(ordered, dtype=torch.bool)
         if self.top_k is not None:
@@ -116,31 +120,58 @@ def decode(model, prompts, *, limits, sampling, ends, pad_id, precision, generat
     lengths = np.array([len(ids) for ids in prompts])
     order = np.argsort(-lengths, kind="stable")
     most = _TOKENS.get(model.device.type, 65536)
+    state = _State(prompts, limits, generators)
+    settings = (sampling, ends, pad_id, precision, is_done)
     start = 0
     while start < len(order):
         size = max(1, most // int(lengths[order[start]] + limits[order[start]]))
-        rows = order[start : start + size]
-        yield from _decode_batch(
-            model,
-            [prompts[row] for row in rows],
-            rows,
-            [limits[row] for row in rows],
-            sampling,
-            ends,
-            pad_id,
-            precision,
-            [generators[row] for row in rows],
-            is_done,
-        )
+        yield from _decode_fitting(model, state, order[start : start + size].tolist(), *settings)
         start += size
 
 
-def _decode_batch(
-    model, prompts, rows, limits, sampling, ends, pad_id, precision, generators, is_done
-):
+@dataclass
+class _State:
+    """How far rows are."""
+
+    prompts: list
+    limits: list
+    generators: list
+
+    def __post_init__(self):
+        self.found = [[] for _ in self.prompts]
+        self.finished, self.told = set(), False
+
+    def read(self, row):
+        """All tokens of a row so far, its prompt's first."""
+        return np.concatenate([self.prompts[row], np.array(self.found[row], dtype=np.int64)])
+
+
+def _decode_fitting(model, state, rows, *settings):
+    """Rows side by side; where they do not fit into memory, one half after the other."""
+    fits = True
+    try:
+        yield from _decode_batch(model, state, rows, *settings)
+    except (RuntimeError, MemoryError) as error:
+        if not does_not_fit(error) or len(rows) == 1:
+            raise
+        fits = False
+    if fits:
+        return
+    give_back(model.device)
+    left = [row for row in rows if row not in state.finished]
+    half = -(-len(rows) // 2)
+    if not state.told:
+        state.told = True
+        tell_of_parts(len(rows), half)
+    for start in range(0, len(left), half):
+        yield from _decode_fitting(model, state, left[start : start + half], *settings)
+
+
+def _decode_batch(model, state, rows, sampling, ends, pad_id, precision, is_done):
     """Rows side by side, padded on the left; those that end leave the batch."""
     from transformers.cache_utils import DynamicCache
 
+    prompts = [state.read(row) for row in rows]
     device, width = model.device, max(map(len, prompts))
     ids = torch.full((len(prompts), width), pad_id)
     mask = torch.zeros(len(prompts), width, dtype=torch.long)
@@ -155,21 +186,21 @@ def _decode_batch(
             seen[place, torch.as_tensor(prompt, device=device)] = True
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
-    found = [[] for _ in prompts]
-    alive = np.arange(len(prompts))
+    alive = np.array(rows)
     while True:
-        logits = _last_logits(model, ids, mask, positions, cache, precision)
-        chosen = sampling.choose(logits, seen, [generators[place] for place in alive])
+        with named_if_alone({"input_ids": ids, "attention_mask": mask[:, -ids.shape[1] :]}):
+            logits = _last_logits(model, ids, mask, positions, cache, precision)
+        chosen = sampling.choose(logits, seen, [state.generators[row] for row in alive])
         stays = np.ones(len(alive), dtype=bool)
-        for i, (place, token) in enumerate(zip(alive.tolist(), chosen.tolist())):
-            if token in ends:
+        for i, (row, token) in enumerate(zip(alive.tolist(), chosen.tolist())):
+            found = state.found[row]
+            if token not in ends:
+                found.append(token)
+                yield row, token
+            is_full = len(found) == state.limits[row]
+            if token in ends or is_full or (is_done is not None and is_done(row, found)):
                 stays[i] = False
-                continue
-            found[place].append(token)
-            yield int(rows[place]), token
-            is_full = len(found[place]) == limits[place]
-            if is_full or (is_done is not None and is_done(int(rows[place]), found[place])):
-                stays[i] = False
+                state.finished.add(row)
         if not stays.any():
             return
         kept = torch.from_numpy(np.flatnonzero(stays)).to(device)
@@ -189,7 +220,7 @@ def _last_logits(model, ids, mask, positions, cache, precision):
     """Logits of each row's next token: Tensor of shape (n_rows, vocab_size), float32 or better."""
     last = torch.zeros(ids.shape, dtype=torch.bool, device=ids.device)
     last[:, -1] = True
-    with torch.inference_mode(), autocast(precision, model.device), only_at(last):
+    with torch.no_grad(), autocast(precision, model.device), only_at(last):
         return model(
             input_ids=ids,
             attention_mask=mask,

@@ -1,6 +1,7 @@
 """Which device computes, and in which precision."""
 
-from contextlib import nullcontext
+import os
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -11,9 +12,19 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "prepare",
+    "weights_cast_once",
 ]
 
 _LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+# In a forked child OpenMP's other threads are gone, and it would wait for them forever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread)
 
 
 def choose_device(device):
@@ -81,9 +92,27 @@ def _cpu_has_bfloat16():
 
 def autocast(precision, device):
     """Run the encoder's products in this precision; the weights stay as they are."""
+    kind = torch.device(device).type
     if precision in _LOW:
-        return torch.autocast(torch.device(device).type, dtype=_LOW[precision])
+        return torch.autocast(kind, dtype=_LOW[precision])
+    if torch.is_autocast_enabled(kind):  # by the caller
+        return torch.autocast(kind, enabled=False)
     return nullcontext()
+
+
+@contextmanager
+def weights_cast_once():
+    """Let the ``autocast`` blocks inside share one copy of the weights, which must not change.
+
+    Else each block casts them anew, with small batches a seventh of the time. Weights that could
+    learn are shared, under ``no_grad``; in inference mode torch shares none.
+    """
+    torch.autocast_increment_nesting()
+    try:
+        yield
+    finally:
+        torch.autocast_decrement_nesting()
+        torch.clear_autocast_cache()  # also within a caller's autocast
 
 
 def prepare(model, precision, device):

@@ -1,6 +1,8 @@
 """Fine-tuning as one function: builds the loop, runs it and drops it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..data.batching import LengthBatches
+from .allocator import memory_kept
 from .callbacks import Progress, Record, Validation, refuse_unsuitable
+from .checkpoints import Checkpoints, fingerprint
 from .device import choose_device, choose_precision
 from .freezing import freeze_layers
 from .infer import batch_loss, infer
@@ -20,7 +24,6 @@ __all__ = ["UNTRAINED", "Plan", "fine_tune", "plan_for"]
 # At least this many optimisation steps: three epochs of 200 rows are 21 steps, with which
 # fine-tuning loses to logistic regression on frozen vectors.
 _FEWEST_STEPS = 200
-_FEWEST_EPOCHS = 3
 
 _OURS = {
     "module": "model",
@@ -67,14 +70,15 @@ class Plan:
     net_params: dict
     seed: int
     verbose: int
+    checkpoint_dir: Path | None = None
     head_faster: float = 20.0
 
-    def n_epochs(self, n_rows):
-        """Epochs to run: as asked for, or three or some 200 steps, whichever is more."""
+    def n_epochs(self, n_rows, fewest):
+        """Epochs to run: as asked for, or the fewest or some 200 steps, whichever is more."""
         if self.max_epochs != "auto":
             return self.max_epochs
         n_batches = -(-n_rows // self.batch_size)
-        return max(_FEWEST_EPOCHS, -(-_FEWEST_STEPS // n_batches))
+        return max(fewest, -(-_FEWEST_STEPS // n_batches))
 
 
 def plan_for(estimator, valid=None):
@@ -101,6 +105,11 @@ def plan_for(estimator, valid=None):
                 f"net_params must not hold {name!r}, which is decided by {ours}. Remove it from "
                 "net_params."
             )
+    if estimator.checkpoint_dir is not None and estimator.random_state is None:
+        raise ValueError(
+            "checkpoint_dir needs a fit that can be repeated, but random_state is None. Set "
+            "random_state to a number."
+        )
     device = choose_device(estimator.device)
     return Plan(
         learning_rate=estimator.learning_rate,
@@ -118,6 +127,7 @@ def plan_for(estimator, valid=None):
         net_params=dict(estimator.net_params or {}),
         seed=draw_seed(estimator.random_state),
         verbose=int(estimator.verbose),
+        checkpoint_dir=estimator.checkpoint_dir,
     )
 
 
@@ -162,7 +172,7 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     -------
     Outcome
     """
-    n_epochs = plan.n_epochs(len(data))
+    n_epochs = plan.n_epochs(len(data), task.fewest_epochs)
     groups = task.groups(data.targets) if hasattr(task, "groups") else None
     # Where the learning rate does not fall, the last batches have the last word: rows of any length
     # must be in them. (On sst2 short rows at the end of a part cost five points.)
@@ -170,7 +180,17 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     batches = LengthBatches(data.examples.lengths, plan.batch_size, plan.seed, groups, pool)
     validation = None if validate is None else Validation(validate, plan.patience, plan.loss_counts)
     progress = Progress(n_epochs, len(batches)) if plan.verbose else None
-    own = {"_record": Record(), "_validation": validation, "_progress": progress}
+    record, checkpoints = Record(), None
+    if plan.checkpoint_dir is not None:
+        name = fingerprint(model, task, data, validate, plan)
+        watched = data, batches, record, validation, progress
+        checkpoints = Checkpoints(plan.checkpoint_dir, name, *watched)
+    own = {
+        "_record": record,
+        "_validation": validation,
+        "_progress": progress,
+        "_checkpoints": checkpoints,
+    }
     settings = {"optimizer": torch.optim.AdamW, **plan.net_params}
     foreach = settings.get("optimizer__foreach")
     if settings["optimizer"] is torch.optim.AdamW and not foreach:
@@ -195,15 +215,20 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
         ),
         **settings,
     )
+    finished = False
     try:
-        net.train(data)
+        with memory_kept() if model.device.type == "cpu" else nullcontext():
+            net.train(data)
+        model.zero_grad(set_to_none=True)
+        model.requires_grad_(True)
+        model.eval()
+        _check_outputs(model, task, data, plan)
+        finished = True
     finally:
         if progress is not None:
             progress.close()
-    model.zero_grad(set_to_none=True)
-    model.requires_grad_(True)
-    model.eval()
-    _check_outputs(model, task, data, plan)
+        if checkpoints is not None:
+            checkpoints.close(finished=finished)
     history = pd.DataFrame(Record.rows(net.history), columns=Record.columns)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     best = (None, None)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-__all__ = ["freeze_layers"]
+__all__ = ["freeze_layers", "layer_stack", "lowest_modules"]
 
 
 def freeze_layers(model, freeze):
@@ -25,14 +25,20 @@ def freeze_layers(model, freeze):
     if freeze is None:
         return []
     encoder = model.base_model
-    frozen = [encoder] if freeze == "backbone" else _lowest(model, freeze)
+    frozen = [encoder] if freeze == "backbone" else lowest_modules(model, freeze)
     for module in frozen:
         module.requires_grad_(False)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError(
+            f"freeze={freeze!r} leaves nothing to train: the output layer of "
+            f"{type(model).__name__} shares its weights with the embeddings. Use a number of "
+            "layers instead."
+        )
     return frozen
 
 
-def _lowest(model, n):
-    """The embeddings and the n lowest layers of a model's encoder."""
+def layer_stack(model, n):
+    """Find the list of a model's layers, of which the n lowest are frozen: its path and itself."""
     encoder = model.base_model
     stacks = [
         (name, module)
@@ -56,6 +62,13 @@ def _lowest(model, n):
             f"freeze={n} leaves nothing to train: the model has {len(stack)} layers and no head. "
             "Use a smaller number."
         )
+    return path, stack
+
+
+def lowest_modules(model, n):
+    """The embeddings and the n lowest layers of a model's encoder."""
+    encoder = model.base_model
+    path, stack = layer_stack(model, n)
     above = {id(m) for layer in stack[n:] for m in layer.modules()}
     return list(stack[:n]) + [
         module

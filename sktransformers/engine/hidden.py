@@ -5,9 +5,9 @@ import math
 import numpy as np
 import torch
 
-from ..data.batching import pad
+from ..data.batching import batches, pad
 from .device import autocast
-from .infer import batches
+from .parts import in_parts, tell_of_parts
 
 __all__ = ["apart", "fill", "likelihoods", "next_likelihoods"]
 
@@ -81,25 +81,6 @@ def apart(model, task, examples, *, precision, pad_id):
     return found
 
 
-def _logits(model, task, inputs, hidden, precision):
-    given = {**inputs, "hidden": torch.from_numpy(hidden)}
-    given = {name: values.to(model.device) for name, values in given.items()}
-    with torch.inference_mode(), autocast(precision, model.device):
-        return task.forward(model, given)
-
-
-def _most_probable(logits, k):
-    """The k most probable tokens at each place and their probabilities, as arrays."""
-    found = logits.double().softmax(dim=-1).topk(k, dim=-1)
-    return found.indices.cpu().numpy(), found.values.cpu().numpy()
-
-
-def _log_likelihoods(logits, ids):
-    """Natural logarithm of each token's probability: ndarray of shape (n_tokens,)."""
-    logs = logits.double().log_softmax(dim=-1)
-    return np.asarray(logs.gather(1, torch.as_tensor(ids, device=logs.device)[:, None])[:, 0].cpu())
-
-
 def next_likelihoods(model, task, blocks, *, n_rows, precision, pad_id):
     """How likely each row's tokens were, given those before them.
 
@@ -119,10 +100,33 @@ def next_likelihoods(model, task, blocks, *, n_rows, precision, pad_id):
     for chosen, n_own in batches(blocks.examples, model.device):
         inputs, ids, rows = blocks.batch(chosen, pad_id)
         own = np.nonzero(inputs["hidden"].numpy())[0] < n_own
-        given = {name: values.to(model.device) for name, values in inputs.items()}
-        with torch.inference_mode(), autocast(precision, model.device):
-            logits = task.forward(model, given)["words"]
-        logs = _log_likelihoods(logits, ids)
+        logs = _log_likelihoods(_outputs(model, task, inputs, precision)["words"], ids)
         np.add.at(sums, rows[own], logs[own])
         np.add.at(counts, rows[own], 1)
     return sums, counts
+
+
+def _logits(model, task, inputs, hidden, precision):
+    return _outputs(model, task, {**inputs, "hidden": torch.from_numpy(hidden)}, precision)
+
+
+def _outputs(model, task, inputs, precision):
+    given = {name: values.to(model.device) for name, values in inputs.items()}
+    n_rows = len(inputs["input_ids"])
+    with torch.inference_mode(), autocast(precision, model.device):
+        outputs, size = in_parts(lambda part: task.forward(model, part), given, n_rows)
+    if size < n_rows:
+        tell_of_parts(n_rows, size)
+    return outputs
+
+
+def _most_probable(logits, k):
+    """The k most probable tokens at each place and their probabilities, as arrays."""
+    found = logits.double().softmax(dim=-1).topk(k, dim=-1)
+    return found.indices.cpu().numpy(), found.values.cpu().numpy()
+
+
+def _log_likelihoods(logits, ids):
+    """Natural logarithm of each token's probability: ndarray of shape (n_tokens,)."""
+    logs = logits.double().log_softmax(dim=-1)
+    return np.asarray(logs.gather(1, torch.as_tensor(ids, device=logs.device)[:, None])[:, 0].cpu())

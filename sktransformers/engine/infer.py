@@ -1,33 +1,28 @@
 """Forward passes without gradients: the one place that restores the caller's order."""
 
+import sys
+
 import numpy as np
 import torch
 from skorch.utils import to_device
+from tqdm.auto import tqdm
 
-from ..data.batching import batches_of_one_shape, pad
+from ..data.batching import batches, pad
 from ..data.examples import Ragged
 from ..data.tokenization import tell_of_cuts, tokenise
 from ..output_layer import output_layer
-from .device import autocast
+from .device import autocast, weights_cast_once
+from .parts import in_parts, tell_of_parts
+from .shapes import FEW, fewest_rows
+from .states import above_store
 
-__all__ = ["batch_loss", "batches", "features", "forward", "infer", "infer_texts"]
-
-# Padded tokens in a batch. On a CPU a batch need not be large to be fast, and a single row costs
-# as much as a full one; a GPU is idle below some thousands.
-_TOKENS = {"cpu": 512}
+__all__ = ["batch_loss", "features", "forward", "infer", "infer_texts"]
 
 # Distinct texts that are tokenised and computed at once: beyond them memory does not grow.
 _CHUNK = 16384
 
 
-def batches(examples, device):
-    """Yield the positions of examples batch by batch, and how many of them are not repeats."""
-    tokens = _TOKENS.get(device.type, 16384)
-    for rows, n_own in batches_of_one_shape(examples.widths, tokens):
-        yield (rows if device.type == "cpu" else rows[:n_own]), n_own  # elsewhere bits differ
-
-
-def forward(model, task, examples, *, precision, pad_id):
+def forward(model, task, examples, *, precision, pad_id, sparing=False):
     """Yield rows and their outputs, batch by batch, longest first.
 
     A batch's shape depends on the width of its rows alone, so that no row's output depends on the
@@ -42,6 +37,8 @@ def forward(model, task, examples, *, precision, pad_id):
     precision : str
         As ``choose_precision`` names it.
     pad_id : int
+    sparing : bool, default=False
+        Whether it is worth finding out how few rows a batch can do with.
 
     Yields
     ------
@@ -51,16 +48,40 @@ def forward(model, task, examples, *, precision, pad_id):
         What ``task.forward`` gives for them.
     """
     device = model.device
-    for rows, n_own in batches(examples, device):
-        inputs = {name: t.to(device) for name, t in pad(examples, rows, pad_id).items()}
+    fitting = sys.maxsize  # padded tokens that fit into memory side by side
+
+    def compute(inputs):
         # Entered for each batch: a generator must not leave its caller in inference mode.
-        with torch.inference_mode(), autocast(precision, device):
-            outputs = task.forward(model, inputs)
-        yield rows[:n_own], outputs[:n_own]
+        with torch.no_grad(), autocast(precision, device):
+            return task.forward(model, inputs)
+
+    with weights_cast_once():
+        for rows, n_own in batches(examples, device):
+            inputs = to_device(pad(examples, rows, pad_id), device)
+            few = len(rows)
+            if sparing:
+                few = fewest_rows(model, task, inputs, n_own, precision)
+            if few < len(rows):
+                inputs = {name: values[:few] for name, values in inputs.items()}
+            width = inputs["input_ids"].shape[1]
+            size = min(few, max(1, fitting // width))
+            outputs, fits = in_parts(compute, inputs, size)
+            if fits < size:
+                if fitting == sys.maxsize:
+                    tell_of_parts(few, fits)
+                fitting = fits * width
+            yield rows[:n_own], outputs[:n_own]
 
 
-def infer(model, task, examples, *, precision, pad_id):
+def infer(model, task, examples, *, precision, pad_id, bar=None):
     """Compute the outputs of all rows, in their order; those of a row's windows are averaged.
+
+    Parameters
+    ----------
+    model, task, examples, precision, pad_id
+        As ``forward`` takes them.
+    bar : tqdm, default=None
+        Moved on by the rows that are done.
 
     Returns
     -------
@@ -68,7 +89,8 @@ def infer(model, task, examples, *, precision, pad_id):
         float64; vectors float32. Of token lists Ragged: of each row (n_words, n_outputs).
     """
     collected, dtype = None, np.float32 if task.averages_tokens else np.float64
-    for rows, outputs in forward(model, task, examples, precision=precision, pad_id=pad_id):
+    settings = {"precision": precision, "pad_id": pad_id, "sparing": len(examples) <= FEW}
+    for rows, outputs in forward(model, task, examples, **settings):
         units = rows
         if examples.words is not None:
             units, outputs = _of_words(examples, rows, outputs, all_pieces=task.averages_tokens)
@@ -76,6 +98,8 @@ def infer(model, task, examples, *, precision, pad_id):
         if collected is None:
             collected = np.empty((examples.n_units, *batch.shape[1:]), dtype=dtype)
         collected[units] = batch
+        if bar is not None:
+            bar.update(len(rows) * examples.n_rows / len(examples))
     return examples.per_row(collected, by_length=task.averages_tokens)
 
 
@@ -93,7 +117,19 @@ def _of_words(examples, rows, outputs, *, all_pieces):
     return words, sums / torch.from_numpy(sizes).to(outputs.device)[:, None]
 
 
-def infer_texts(model, task, tokenizer, texts, *, precision, max_length, stride):
+def infer_texts(
+    model,
+    task,
+    tokenizer,
+    texts,
+    *,
+    precision,
+    max_length,
+    stride,
+    frozen=None,
+    memory=None,
+    verbose=0,
+):
     """Compute the outputs of texts, or of token lists, equal ones once.
 
     Parameters
@@ -105,6 +141,11 @@ def infer_texts(model, task, tokenizer, texts, *, precision, max_length, stride)
     precision : str
     max_length, stride : int, int or None
         As ``tokenise`` takes them.
+    frozen : int, "backbone", "all" or None
+        The layers whose states are looked for, and kept, in ``memory``.
+    memory : path or None
+    verbose : int, default=0
+        1 shows a progress bar of distinct texts.
 
     Returns
     -------
@@ -114,19 +155,26 @@ def infer_texts(model, task, tokenizer, texts, *, precision, max_length, stride)
     distinct, places = texts.distinct()
     order = np.argsort(places, kind="stable")
     parts, cut, found = [], [], None
-    for start in range(0, len(distinct), _CHUNK):
-        some = distinct.part(start, start + _CHUNK)
-        examples, of_some = tokenise(tokenizer, some, max_length, stride)
-        cut.append(of_some)
-        pad_id = tokenizer.pad_token_id
-        part = infer(model, task, examples, precision=precision, pad_id=pad_id)
-        if isinstance(part, Ragged):
-            parts.append(part)
-            continue
-        if found is None:
-            found = np.empty((len(places), *part.shape[1:]), dtype=part.dtype)
-        rows = order[slice(*np.searchsorted(places[order], [start, start + len(part)]))]
-        found[rows] = part[places[rows] - start]
+    pad_id = tokenizer.pad_token_id
+    above = above_store(model, task, frozen, precision, memory, pad_id)
+    # On the error stream, and only where it takes more than a moment.
+    bar = tqdm(total=len(distinct), unit="text", delay=1, leave=False, disable=not verbose)
+    with bar:
+        for start in range(0, len(distinct), _CHUNK):
+            some = distinct.part(start, start + _CHUNK)
+            examples, of_some = tokenise(tokenizer, some, max_length, stride)
+            cut.append(of_some)
+            *upper, examples = above(examples)
+            part = infer(*upper, examples, precision=precision, pad_id=pad_id, bar=bar)
+            if examples.states is not None:
+                examples.states.close()
+            if isinstance(part, Ragged):
+                parts.append(part)
+                continue
+            if found is None:
+                found = np.empty((len(places), *part.shape[1:]), dtype=part.dtype)
+            rows = order[slice(*np.searchsorted(places[order], [start, start + len(part)]))]
+            found[rows] = part[places[rows] - start]
     tell_of_cuts(np.concatenate(cut)[places], texts, max_length)
     return Ragged.concatenate(parts).take(places) if parts else found
 
@@ -135,8 +183,26 @@ def batch_loss(model, task, data, rows, precision):
     """Compute the loss of some rows of training data, without gradients: float."""
     inputs, labels, weights = to_device(data.__getitems__(rows), model.device)
     with torch.inference_mode(), autocast(precision, model.device):
-        outputs = task.forward(model, inputs)
+        outputs, _ = in_parts(lambda part: task.forward(model, part), inputs, len(rows))
     return float(task.loss(outputs, labels, weights))
+
+
+class _Features:
+    """A task whose outputs are what its output layer sees."""
+
+    def __init__(self, task):
+        self.task = task
+
+    def forward(self, model, inputs):
+        seen = []
+        hook = output_layer(model).register_forward_pre_hook(
+            lambda layer, given: seen.append(given[0])
+        )
+        try:
+            self.task.forward(model, inputs)
+        finally:
+            hook.remove()
+        return seen[0]
 
 
 def features(model, task, examples, *, precision, pad_id):
@@ -146,15 +212,9 @@ def features(model, task, examples, *, precision, pad_id):
     -------
     ndarray of shape (n_examples, n_features), float64
     """
-    seen = []
-    hook = output_layer(model).register_forward_pre_hook(
-        lambda layer, inputs: seen.append(inputs[0].cpu().double().numpy())
-    )
-    try:
-        rows = [
-            rows for rows, _ in forward(model, task, examples, precision=precision, pad_id=pad_id)
-        ]
-    finally:
-        hook.remove()
-    own = [batch[: len(some)] for batch, some in zip(seen, rows)]
-    return np.concatenate(own)[np.argsort(np.concatenate(rows))]
+    found, places = [], []
+    settings = {"precision": precision, "pad_id": pad_id}
+    for rows, seen in forward(model, _Features(task), examples, **settings):
+        found.append(seen.cpu().double().numpy())
+        places.append(rows)
+    return np.concatenate(found)[np.argsort(np.concatenate(places))]

@@ -5,6 +5,7 @@ users but ``callbacks`` and ``net_params``.
 """
 
 import dis
+import sys
 
 import torch
 from skorch import NeuralNet
@@ -12,6 +13,16 @@ from skorch.utils import to_device
 from torch.optim.lr_scheduler import LambdaLR
 
 from .device import autocast
+from .lean import lean
+from .parts import (
+    RowTooLargeError,
+    does_not_fit,
+    give_back,
+    named_if_alone,
+    parts_of,
+    tell_of_parts,
+)
+from .seeding import generators_of
 
 __all__ = ["FineTuningNet"]
 
@@ -62,6 +73,7 @@ class FineTuningNet(NeuralNet):
         self.warmup_ratio = warmup_ratio
         self.head_faster = head_faster
         self.moments = moments
+        self.fitting = sys.maxsize  # padded tokens that fit into memory side by side
 
     def get_default_callbacks(self):
         """None of skorch's: it would print a table, and time what we time ourselves."""
@@ -114,9 +126,10 @@ class FineTuningNet(NeuralNet):
         skorch stops in silence at any KeyboardInterrupt, because its early stopping raises one too.
         """
         self.initialize()
+        self.epochs_done = 0
         self.notify("on_train_begin", X=dataset, y=None)
         try:
-            self.fit_loop(dataset)
+            self.fit_loop(dataset, epochs=self.max_epochs - self.epochs_done)
         except KeyboardInterrupt as interrupt:
             if not _raised_by_a_callback(interrupt):
                 raise
@@ -131,9 +144,8 @@ class FineTuningNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Forward and backward of one batch."""
         self._set_training(True)
-        dtype = self.module_.dtype  # cast here: not every device has float64
-        inputs, labels, weights = to_device(_cast(batch, dtype), self.device)
-        with autocast(self.precision, self.device):
+        inputs, labels, weights = self._to_device(batch)
+        with lean(self.device), autocast(self.precision, self.device):
             outputs = self.task.forward(self.module_, inputs)
         loss = self.task.loss(outputs, labels, weights)
         self._check_finite(loss, "loss")
@@ -141,10 +153,91 @@ class FineTuningNet(NeuralNet):
         one = isinstance(outputs, torch.Tensor)  # language models give several
         return {"loss": loss.detach(), "y_pred": outputs.detach() if one else None}
 
+    def _to_device(self, batch):
+        inputs, *targets = batch  # states of frozen layers stay in the precision that they have
+        # Cast first: not every device has float64.
+        return to_device((inputs, *_cast(targets, self.module_.dtype)), self.device)
+
+    def _fitting_step(self, batch, **fit_params):
+        """Forward and backward of a batch: in parts where it does not fit into memory whole."""
+        n_rows, width = batch[0]["input_ids"].shape
+        size, step, failed = min(n_rows, max(1, self.fitting // width)), None, False
+        while step is None:
+            self.optimizer_.zero_grad(set_to_none=True)
+            try:
+                step = self._in_parts(batch, size, **fit_params)
+            except (RuntimeError, MemoryError) as error:
+                if not does_not_fit(error):
+                    raise
+            if step is None:  # outside of the except block, which holds on to its tensors
+                give_back(self.device)
+                if size == 1:
+                    raise self._too_large(batch[0])
+                size, failed = -(-size // 2), True
+        if failed:
+            if self.fitting == sys.maxsize:
+                tell_of_parts(n_rows, size)
+            self.fitting = size * width
+        return step
+
+    def _too_large(self, inputs):
+        """The error where single rows do not fit."""
+        if self.task.adds_up:
+            return RowTooLargeError(inputs)
+        return MemoryError(
+            f"The loss of {len(inputs['input_ids'])} rows must fit into memory, for it compares "
+            "each with all others, but it does not. Use a smaller batch_size, or a machine with "
+            "more memory."
+        )
+
+    def _in_parts(self, batch, size, **fit_params):
+        if size >= len(batch[0]["input_ids"]):
+            return self.train_step_single(batch, **fit_params)
+        if not self.task.adds_up:
+            return self._compared_in_parts(batch, size)
+        steps = [self.train_step_single(part, **fit_params) for part in parts_of(batch, size)]
+        outputs = [step["y_pred"] for step in steps]
+        whole = None if outputs[0] is None else torch.cat(outputs)
+        return {"loss": sum(step["loss"] for step in steps), "y_pred": whole}
+
+    def _compared_in_parts(self, batch, size):
+        """The same where the loss compares each row with all others.
+
+        Outputs come first, without what the way back needs; then with the loss's gradient by them
+        each part is computed again, dropping the same (Gao et al., 2021, Scaling Deep Contrastive
+        Learning Batch Size under Memory Limited Setup, arXiv:2101.06983).
+        """
+        self._set_training(True)
+        inputs, labels, weights = self._to_device(batch)
+        parts = [part for part, _, _ in parts_of((inputs, labels, weights), size)]
+        generators, states, outputs = generators_of(self.device), [], []
+
+        def forward(part):
+            with (
+                named_if_alone(part, inputs),
+                lean(self.device),
+                autocast(self.precision, self.device),
+            ):
+                return self.task.forward(self.module_, part)
+
+        for part in parts:
+            states.append([generator.get_state() for generator in generators])
+            with torch.no_grad():
+                outputs.append(forward(part))
+        outputs = torch.cat(outputs).requires_grad_()
+        loss = self.task.loss(outputs, labels, weights)
+        self._check_finite(loss, "loss")
+        self.scaler_.scale(loss).backward()
+        for part, state, gradient in zip(parts, states, outputs.grad.split(size)):
+            for generator, one in zip(generators, state):
+                generator.set_state(one)
+            with named_if_alone(part, inputs):
+                forward(part).backward(gradient)
+        return {"loss": loss.detach(), "y_pred": outputs.detach()}
+
     def train_step(self, batch, **fit_params):
         """One optimisation step: gradients clipped at norm 1, then optimizer and schedule."""
-        self.optimizer_.zero_grad(set_to_none=True)
-        step = self.train_step_single(batch, **fit_params)
+        step = self._fitting_step(batch, **fit_params)
         self.scaler_.unscale_(self.optimizer_)
         learnt = [(name, p) for name, p in self.module_.named_parameters() if p.grad is not None]
         self.notify("on_grad_computed", named_parameters=iter(learnt), batch=batch, training=True)
@@ -154,6 +247,7 @@ class FineTuningNet(NeuralNet):
         self.scaler_.step(self.optimizer_)
         self.scaler_.update()
         self.schedule_.step()
+        torch.clear_autocast_cache()  # within a caller's autocast the old weights would stay in it
         return step
 
     def _check_finite(self, value, what):

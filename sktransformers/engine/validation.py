@@ -28,12 +28,18 @@ def validator(estimator, task, rows, data):
     Returns
     -------
     callable
-        Of the model in eval mode: validation loss and score, larger is better.
+        Of the model in eval mode: validation loss and score, larger is better. ``data`` is its
+        attribute.
     """
     given = rows.texts.as_list()
     score = _scorer(estimator, given, rows)
     if not data.has_row_outputs:
-        return lambda model: _of_language(model, estimator, task, data, score)
+
+        def validate(model):
+            return _of_language(model, estimator, task, data, score)
+
+        validate.data = data
+        return validate
 
     labels, weights = task.collate(data.row_targets), torch.from_numpy(data.row_weights)
 
@@ -41,20 +47,27 @@ def validator(estimator, task, rows, data):
         outputs = infer(
             model, task, data.examples, precision=estimator._precision, pad_id=data.pad_id
         )
-        loss = float(task.loss(torch.from_numpy(np.asarray(outputs)), labels, weights))
+        values = np.asarray(outputs)
+        if not np.isfinite(values).all():
+            raise FloatingPointError(
+                "The model's outputs must stay finite, but those of the validation rows are not. "
+                "Use a smaller learning_rate, or precision='float32'."
+            )
+        loss = float(task.loss(torch.from_numpy(values), labels, weights))
         if score is None:
             return loss, -loss
         # An estimator that has already seen these rows: its verbs start from their outputs.
-        seen = _with_model(estimator, model)
+        seen = _copy(estimator)
         seen._outputs = lambda X: outputs if X is given else type(seen)._outputs(seen, X)
         return loss, float(score(seen))
 
+    validate.data = data
     return validate
 
 
-def _with_model(estimator, model):
+def _copy(estimator):
     seen = object.__new__(type(estimator))
-    vars(seen).update(vars(estimator), model_=model)
+    vars(seen).update(vars(estimator))
     return seen
 
 
@@ -66,7 +79,7 @@ def _of_language(model, estimator, task, data, score):
         rows = range(start, min(start + _ROWS, len(data)))
         total += batch_loss(model, task, data, rows, estimator._precision) * len(rows)
     loss = total / len(data)
-    return loss, -loss if score is None else float(score(_with_model(estimator, model)))
+    return loss, -loss if score is None else float(score(_copy(estimator)))
 
 
 def _scorer(estimator, X, rows):

@@ -3,10 +3,14 @@
 import inspect
 from dataclasses import dataclass
 
+import torch
+
 from ..output_layer import only_at
 from .masked_lm import mean_loss
 
 __all__ = ["CausalLanguage"]
+
+_UNSEEN = -1e30
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,8 @@ class CausalLanguage:
     auto_class = "AutoModelForCausalLM"
     averages_tokens = False
     keeps_head = True
+    adds_up = True
+    fewest_epochs = 3
 
     def config(self):
         """Nothing: the head is the model's own."""
@@ -27,10 +33,11 @@ class CausalLanguage:
 
     def forward(self, model, inputs):
         """Logits of the tokens that are predicted alone: ``words``, (n_targets, vocab_size)."""
-        given = {
-            "input_ids": inputs["input_ids"],
-            "attention_mask": inputs.get("pairs", inputs["attention_mask"]),
-        }
+        mask = inputs.get("pairs", inputs["attention_mask"])
+        if "pairs" in inputs and getattr(model.config, "_attn_implementation", "") != "sdpa":
+            # Others add the mask to their scores: what is not seen must become very small.
+            mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, _UNSEEN)
+        given = {"input_ids": inputs["input_ids"], "attention_mask": mask}
         if "position_ids" in inspect.signature(model.forward).parameters:
             given["position_ids"] = inputs["position_ids"]
         elif "pairs" in inputs:

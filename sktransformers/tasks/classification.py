@@ -39,6 +39,8 @@ class Classification:
     auto_class = "AutoModelForSequenceClassification"
     averages_tokens = False
     keeps_head = False
+    adds_up = True
+    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y):
@@ -51,6 +53,11 @@ class Classification:
 
     def encode(self, y, name="y"):
         """Each label's position in ``classes``; unknown labels are refused."""
+        if y.ndim == 2:
+            raise ValueError(
+                f"{name} must hold one label a row, as y did in fit, but an indicator matrix of "
+                f"{y.shape[1]} columns came. Pass labels, or fit anew on an indicator matrix."
+            )
         places = {label: code for code, label in enumerate(self.classes.tolist())}
         codes = np.array([places.get(label, -1) for label in y.tolist()], dtype=np.int64)
         if (codes < 0).any():

@@ -22,6 +22,8 @@ class MaskedLanguage:
 
     averages_tokens = False
     keeps_head = True
+    adds_up = True
+    fewest_epochs = 3
 
     @property
     def auto_class(self):

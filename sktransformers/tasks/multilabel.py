@@ -1,5 +1,6 @@
 """Any number of labels for each text."""
 
+import reprlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ class MultiLabel:
     auto_class = "AutoModelForSequenceClassification"
     averages_tokens = False
     keeps_head = False
+    adds_up = True
+    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y):
@@ -40,6 +43,11 @@ class MultiLabel:
 
     def encode(self, y, name="y"):
         """The indicator matrix; other columns than those of fit are refused."""
+        if y.ndim == 1:
+            raise ValueError(
+                f"{name} must be an indicator matrix, as y was in fit, but one label a row came. "
+                f"Pass 0 and 1 in the columns {reprlib.repr(self.classes.tolist())}."
+            )
         if not np.array_equal(y.columns.to_numpy(), self.classes):
             raise ValueError(
                 f"{name} must have the columns {self.classes.tolist()}, as in fit, but it has "

@@ -25,13 +25,25 @@ class Regression:
     auto_class = "AutoModelForSequenceClassification"
     averages_tokens = False
     keeps_head = False
+    adds_up = True
+    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y, weights=None):
         """Learn the targets' mean and scale; of constant targets the scale is 1."""
-        mean = np.average(y, axis=0, weights=weights)
+        if weights is not None:
+            y, weights = y[weights > 0], weights[weights > 0]
+        # In units near the largest target, whose squares have room; powers of 2 change no bit.
+        unit = np.ldexp(1.0, np.frexp(np.abs(y).max(axis=0))[1])
+        y = y / unit
+        spread = np.ptp(y, axis=0)
+        mean = np.where(spread == 0, y[0], np.average(y, axis=0, weights=weights))
         scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
-        return cls(np.asarray(mean), np.where(scale > 0, scale, 1.0))
+        # What the mean's rounding alone may leave, as in scikit-learn's StandardScaler.
+        rounding = len(y) * np.finfo(y.dtype).eps * np.abs(mean)
+        constant = (scale <= rounding) | (scale * unit < np.finfo(y.dtype).tiny)
+        scale = np.where(constant, np.maximum(spread * unit, 1.0), scale * unit)
+        return cls(np.asarray(mean * unit), scale)
 
     def config(self):
         """Settings of the head."""
@@ -39,8 +51,17 @@ class Regression:
 
     def encode(self, y, name="y"):
         """Standardised targets of shape (n_rows, n_outputs)."""
+        self.must_fit(y, name)
         standard = (y - self.mean) / self.scale
         return standard.reshape(len(y), -1)
+
+    def must_fit(self, y, name="y"):
+        """Refuse targets of another shape than those that mean and scale were learnt from."""
+        if y.shape[1:] != self.mean.shape:
+            raise ValueError(
+                f"{name} must have {_shape(self.mean.shape)}, as y had in fit, but it has "
+                f"{_shape(y.shape[1:])}. Pass numbers of that shape, or fit anew on others."
+            )
 
     def strata(self, y):
         """Validation rows are chosen at random."""
@@ -66,3 +87,10 @@ class Regression:
     def decode(self, outputs):
         """Predictions in the caller's units, of the targets' shape."""
         return outputs.reshape(-1, *self.mean.shape) * self.scale + self.mean
+
+
+def _shape(of_row):
+    if not of_row:
+        return "one dimension, with a number a row"
+    (n,) = of_row
+    return f"two dimensions, with {n} column{'' if n == 1 else 's'}"

@@ -42,6 +42,8 @@ class Tagging:
     auto_class = "AutoModelForTokenClassification"
     averages_tokens = False
     keeps_head = False
+    adds_up = True
+    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y, scheme="auto", constrained=True):

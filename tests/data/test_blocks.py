@@ -20,7 +20,7 @@ def lists():
 def test_no_token_sees_another_text(request, folder, lists):
     model = AutoModelForCausalLM.from_pretrained(request.getfixturevalue(folder)).eval()
     prepare(model, "float32", "cpu")
-    blocks = Blocks.of([(ids, 1) for ids in lists], 64, share=True)
+    blocks = Blocks.of([(ids, 1) for ids in lists], 64, overlap=False, share=True)
     assert blocks.examples.lengths.tolist() == [44, 35]  # eight texts share two blocks
     inputs, labels, rows = blocks.batch([0, 1], 0)
     with torch.no_grad():
@@ -31,7 +31,9 @@ def test_no_token_sees_another_text(request, folder, lists):
             torch.testing.assert_close(shared[torch.from_numpy(rows == row)], alone)
         # Another first text changes nothing of the others in its block.
         changed = [[7] * LENGTHS[0], *lists[1:]]
-        inputs, _, _ = Blocks.of([(ids, 1) for ids in changed], 64, share=True).batch([0, 1], 0)
+        inputs, _, _ = Blocks.of(
+            [(ids, 1) for ids in changed], 64, overlap=False, share=True
+        ).batch([0, 1], 0)
         again = CausalLanguage().forward(model, inputs)["words"]
     others = torch.from_numpy(rows != 0)
     assert torch.equal(again[others], shared[others])
@@ -40,7 +42,7 @@ def test_no_token_sees_another_text(request, folder, lists):
 
 def test_long_texts_are_consecutive_blocks():
     ids = list(range(1, 101))
-    blocks = Blocks.of([(ids, 1), ([1, 2, 3], 1)], 32, share=True)
+    blocks = Blocks.of([(ids, 1), ([1, 2, 3], 1)], 32, overlap=False, share=True)
     assert [blocks.examples[i].tolist() for i in range(4)] == [
         ids[start : start + 32] for start in (0, 32, 64, 96)
     ]
@@ -52,7 +54,7 @@ def test_long_texts_are_consecutive_blocks():
 @pytest.mark.parametrize("first", [1, 20, 50])
 def test_in_scoring_each_token_counts_once_with_half_a_block_before_it(first):
     ids = list(range(1, 101))
-    blocks = Blocks.of([(ids, first)], 32, share=False)
+    blocks = Blocks.of([(ids, first)], 32, overlap=True)
     inputs, labels, _ = blocks.batch(range(len(blocks.examples)), 0)
     assert sorted(labels.tolist()) == ids[first:]
     for place, block in enumerate(blocks.examples):
@@ -63,7 +65,7 @@ def test_in_scoring_each_token_counts_once_with_half_a_block_before_it(first):
 
 
 def test_weights_are_those_of_rows(lists):
-    blocks = Blocks.of([(ids, 1) for ids in lists], 64, share=True)
+    blocks = Blocks.of([(ids, 1) for ids in lists], 64, overlap=False, share=True)
     weights = np.arange(8.0)
     _, labels, found = BlockData(blocks, weights, 0).__getitems__([1])
     assert found["words"].tolist() == [5.0] * 29 + [7.0] * 3

@@ -4,7 +4,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from sktransformers.data.inputs import as_texts, is_frame, is_missing
+from sktransformers.data.inputs import as_texts, has_names, is_frame, is_missing
 from sktransformers.data.texts import Texts
 
 TEXTS = ["one", "", "two words", "\U0001f600 \u0639\u0631\u0628\u064a \u200b\x00.", "e\u0301\ud800"]
@@ -161,3 +161,12 @@ def test_bad_pairs_are_named():
 def test_masked_arrays_are_refused():
     with pytest.raises(ValueError, match="must not be a masked array"):
         as_texts(np.ma.array(["a", "b"], mask=[0, 1]))
+
+
+def test_columns_of_one_name_are_refused():
+    table = pa.Table.from_arrays([pa.array(["one"]), pa.array(["two"])], names=["a", "a"])
+    for frame in (pd.DataFrame([["one", "two"]], columns=["a", "a"]), table, table.to_batches()[0]):
+        with pytest.raises(ValueError, match="X must have columns of different names, but .*'a'"):
+            has_names(frame, "X")
+    assert has_names(table.rename_columns(["a", "b"]), "X")
+    assert not has_names([["one", "two"]], "X")

@@ -90,3 +90,17 @@ def test_outputs_at_some_places_are_those_of_the_whole(tiny_bert):
         assert torch.equal(model(input_ids=ids).logits, whole)
     torch.testing.assert_close(some, whole[places])
     torch.testing.assert_close(alone, some[: len(alone)])
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("n_features", [32, 64, 96, 312, 384])
+def test_a_rows_outputs_do_not_depend_on_its_place(n_features, n_outputs):
+    torch.manual_seed(0)
+    layer = FullPrecisionLinear(n_features, n_outputs, bias=n_outputs != 3)
+    for n_rows in range(1, 65):
+        rows = torch.randn(n_features).expand(n_rows, n_features).contiguous()
+        with torch.inference_mode():
+            outputs = layer(rows)
+        assert outputs.shape == (n_rows, n_outputs)
+        assert (outputs == outputs[0]).all()
+        torch.testing.assert_close(outputs, layer(rows))

@@ -44,7 +44,7 @@ def test_features_are_what_the_last_layer_sees(model, examples):
 
 
 def test_a_batch_holds_no_more_than_its_tokens(model, monkeypatch):
-    monkeypatch.setattr("sktransformers.engine.infer._TOKENS", {"cpu": 128})
+    monkeypatch.setattr("sktransformers.data.batching._TOKENS", {"cpu": 128})
     examples = Examples.from_lists([[2, 5, 3]] * 50 + [[2] * 60], longest=66)
     sizes = []
     task = Classification(TASK.classes)
@@ -58,3 +58,26 @@ def test_a_batch_holds_no_more_than_its_tokens(model, monkeypatch):
     rows = [r for r, _ in forward(model, task, examples, precision="float32", pad_id=0)]
     assert sizes == [(2, 64)] + [(16, 8)] * 4
     assert [len(r) for r in rows] == [1, 16, 16, 16, 2]
+
+
+def test_a_long_prediction_shows_a_bar(tiny_bert, capsys, monkeypatch):
+    from sktransformers import BertEmbedder
+    from sktransformers.engine import infer as module
+
+    shown = []
+
+    class Bar(module.tqdm):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **{**kwargs, "delay": 0})
+            shown.append(self)
+
+    monkeypatch.setattr(module, "tqdm", Bar)
+    texts = [f"cat {word} dog" for word in ("red", "blue", "green")] * 2
+    embedder = BertEmbedder(tiny_bert, max_length=8, stride=2).fit(texts)
+    embedder.transform(texts)
+    assert shown[-1].disable
+    assert capsys.readouterr().err == ""
+    embedder.set_params(verbose=1).transform(texts)
+    assert shown[-1].total == len(set(texts))
+    assert shown[-1].n == pytest.approx(shown[-1].total)
+    assert "text" in capsys.readouterr().err

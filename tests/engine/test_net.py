@@ -57,3 +57,11 @@ def test_callbacks_are_refused_as_class_instance_or_pair():
             refuse_unsuitable([callback])
     refuse_unsuitable([EarlyStopping(), ("own", EarlyStopping)])
     refuse_unsuitable(None)
+
+
+def test_a_validation_that_is_not_finite_is_told_with_its_epoch(tiny_bert):
+    from sktransformers import BertRegressor
+
+    model = BertRegressor(tiny_bert, learning_rate=1e12, early_stopping=True, max_epochs=2)
+    with pytest.raises(FloatingPointError, match=r"must stay finite.*epoch 1"):
+        model.fit(["", "", "a"], [0.0, 0.0, 0.0])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
+from rounds import keep
 from transformers import BertConfig
 
 TINY = BertConfig(
@@ -49,9 +50,7 @@ def fit(n_rows):
     try:
         model.fit(X)
     except (StopIteration, RuntimeError):
-        print(
-            f"fit       {n_rows:>9,} rows: {before:.2f} GiB with the texts, {resident():.2f} at most"
-        )
+        print(f"| fit, to the first batch | {n_rows:,} | {before:.2f} | {resident():.2f} | |")
 
 
 def transform(n_rows):
@@ -61,16 +60,20 @@ def transform(n_rows):
     X = texts(n_rows)
     before = resident()
     found = model.transform(X)
-    print(
-        f"transform {n_rows:>9,} rows: {before:.2f} GiB with the texts, {resident():.2f} at most, "
-        f"{found.nbytes / 2**30:.2f} of them the vectors"
-    )
+    vectors = f"{found.nbytes / 2**30:.2f}"
+    print(f"| transform | {n_rows:,} | {before:.2f} | {resident():.2f} | {vectors} |")
 
 
 def main():
     if len(sys.argv) > 1:
         globals()[sys.argv[1]](int(sys.argv[2]))
         return
+    lines = [
+        "GiB of the process; texts of 10 words, a tiny model.",
+        "",
+        "| work | rows | before, with the texts | at most | of them vectors |",
+        "|---|---|---|---|---|",
+    ]
     for work, n_rows in (
         ("fit", 100_000),
         ("fit", 1_000_000),
@@ -78,7 +81,11 @@ def main():
         ("transform", 200_000),
         ("transform", 800_000),
     ):
-        subprocess.run([sys.executable, __file__, work, str(n_rows)], check=True)
+        command = [sys.executable, __file__, work, str(n_rows)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        lines.append(done.stdout.splitlines()[-1])
+    print("\n".join(lines))
+    keep(__file__, lines)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,13 @@ labels``, the labels joined by a bar), sst2, rt_polarity (``text, label``) and w
 (``review_text, rating``).
 """
 
-import argparse
-import json
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import pearsonr, spearmanr
-from sections import machine, put_section
+from sections import measure_and_write
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import f1_score, r2_score
@@ -150,53 +145,5 @@ def ratings():
     }
 
 
-MEASURED = {f.__name__: f for f in (stsb, rte, goemotions, documents, parts, ratings)}
-
-
-def page(results):
-    lines = [
-        f"Made by `python benchmarks/quality_tasks.py`; the defaults, `random_state=0`. {machine()}",
-        "",
-        "| measured | what it is | figures | whole run, s |",
-        "|---|---|---|---|",
-    ]
-    for name, function in MEASURED.items():
-        if name not in results:
-            continue
-        found = dict(results[name])
-        seconds = found.pop("seconds")
-        figures = ", ".join(
-            f"{what} {value:.3f}" if value < 10 else f"{what} {value:.0f}"
-            for what, value in found.items()
-        )
-        lines.append(f"| {name} | {function.__doc__.strip()} | {figures} | {seconds:.0f} |")
-    return "\n".join(lines)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=MEASURED)
-    parser.add_argument("--keep", type=Path, help="results so far: what is in it is not run again")
-    options = parser.parse_args()
-    if "SKT_DATA" not in os.environ:
-        sys.exit("Set SKT_DATA to the folder that holds the sets (see the top of this file).")
-    if options.only:
-        start = time.perf_counter()
-        found = {name: float(value) for name, value in MEASURED[options.only]().items()}
-        print(json.dumps({**found, "seconds": round(time.perf_counter() - start, 1)}))
-        return
-    keep = options.keep
-    results = json.loads(keep.read_text()) if keep and keep.exists() else {}
-    for name in MEASURED:
-        if name not in results:
-            command = [sys.executable, __file__, "--only", name]
-            line = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            print(name, line.strip(), flush=True)
-            results[name] = json.loads(line)
-            if keep:
-                keep.write_text(json.dumps(results))
-    put_section(TITLE, page(results))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_write(__file__, TITLE, (stsb, rte, goemotions, documents, parts, ratings))

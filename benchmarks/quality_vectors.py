@@ -7,13 +7,8 @@ The folder holds one folder a set: trec, banking77 (``text, label``) and stsb (`
 label``), with train.csv and test.csv. The other texts are docstrings.
 """
 
-import argparse
-import json
 import os
 import re
-import subprocess
-import sys
-import time
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -21,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
-from sections import machine, put_section
+from sections import measure_and_write
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -75,7 +70,7 @@ def pipelines():
 
 
 def contrastive():
-    """8 texts of each class of banking77, and LogisticRegression on the vectors; 5 draws."""
+    """8 texts of each class of banking77, and LogisticRegression(C=100) on the vectors; 5 draws."""
     from sktransformers import BertEmbedder
 
     train, test = read("banking77", "train"), read("banking77", "test")
@@ -85,7 +80,7 @@ def contrastive():
         for name, objective in (("frozen", None), ("contrastive", "contrastive")):
             embedder = BertEmbedder(objective=objective, random_state=0)
             vectors = embedder.fit(few["text"], few["label"]).transform(few["text"])
-            head = LogisticRegression(C=10, max_iter=2000).fit(vectors, few["label"])
+            head = LogisticRegression(C=100, max_iter=2000).fit(vectors, few["label"])
             scores[name].append(head.score(embedder.transform(test["text"]), test["label"]))
     difference = np.subtract(scores["contrastive"], scores["frozen"])
     return {
@@ -109,14 +104,14 @@ def simcse():
 
 
 def adapted():
-    """Cross-entropy of hidden tokens of unseen docstrings, from MiniLM on 2,000 rows, in nats."""
+    """Cross-entropy of hidden tokens of unseen docstrings, MiniLM on 2,000 rows at 5e-4, in nats."""
     from sktransformers import BertMaskedLM
 
     texts = docstrings()
     train, held = texts[:2000], texts[2000:2400]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the head that it lacks
-        mlm = BertMaskedLM(random_state=0, max_epochs=3).fit(train)
+        mlm = BertMaskedLM(learning_rate=5e-4, random_state=0, max_epochs=3).fit(train)
         before = BertMaskedLM(random_state=0, max_epochs=0).fit(train)
     counts = Counter(i for ids in mlm.tokenizer_(train, add_special_tokens=False)["input_ids"] for i in ids)  # fmt: skip
     total, size = sum(counts.values()), len(mlm.tokenizer_)
@@ -126,7 +121,7 @@ def adapted():
 
 
 def from_nothing():
-    """A small BERT from nothing on docstrings: top-1 on hidden words, and next sentences."""
+    """A BERT of 2 layers from nothing on docstrings: top-1 on hidden words, and next sentences."""
     from transformers import BertConfig
 
     from sktransformers import BertMaskedLM
@@ -135,21 +130,28 @@ def from_nothing():
     documents = [document for document in documents if len(document) > 1]
     train, held = documents[:8000], documents[8000:8600]
     config = BertConfig(
-        vocab_size=8000,
-        hidden_size=192,
-        num_hidden_layers=4,
+        vocab_size=4000,
+        hidden_size=256,
+        num_hidden_layers=2,
         num_attention_heads=4,
-        intermediate_size=768,
+        intermediate_size=1024,
         max_position_embeddings=128,
+        hidden_dropout_prob=0.0,  # the texts are many for so few weights
+        attention_probs_dropout_prob=0.0,
     )
     mlm = BertMaskedLM(
-        config, next_sentence=True, learning_rate=1e-3, max_epochs=8, random_state=0
+        config,
+        next_sentence=True,
+        learning_rate=7e-4,
+        batch_size=16,
+        max_epochs=10,
+        random_state=0,
     ).fit(train)
     rng = np.random.default_rng(0)
     words = Counter(w for document in train for s in document for w in s.lower().split())
     usual, right, guessed, texts, truth = words.most_common(1)[0][0], 0, 0, [], []
     for document in held:
-        parts = document[0].lower().split()[:60]
+        parts = document[0].lower().split()[:30]
         place = rng.integers(len(parts))
         if parts[place].isalpha():
             truth.append(parts[place])
@@ -164,50 +166,7 @@ def from_nothing():
     return {"top-1": right, "most frequent word": guessed, "next sentence": accuracy}
 
 
-MEASURED = {
-    f.__name__: f for f in (same_vectors, pipelines, contrastive, simcse, adapted, from_nothing)
-}
-
-
-def page(results):
-    lines = [
-        f"Made by `python benchmarks/quality_vectors.py`; the defaults, `random_state=0`. {machine()}",
-        "",
-        "| measured | what it is | figures | whole run, s |",
-        "|---|---|---|---|",
-    ]
-    for name, function in MEASURED.items():
-        found = dict(results[name])
-        seconds = found.pop("seconds")
-        figures = ", ".join(f"{what} {value:.4g}" for what, value in found.items())
-        lines.append(f"| {name} | {function.__doc__.strip()} | {figures} | {seconds:.0f} |")
-    return "\n".join(lines)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=MEASURED)
-    parser.add_argument("--keep", type=Path, help="results so far: what is in it is not run again")
-    options = parser.parse_args()
-    if "SKT_DATA" not in os.environ:
-        sys.exit("Set SKT_DATA to the folder that holds the sets (see the top of this file).")
-    if options.only:
-        start = time.perf_counter()
-        found = {name: float(value) for name, value in MEASURED[options.only]().items()}
-        print(json.dumps({**found, "seconds": round(time.perf_counter() - start, 1)}))
-        return
-    keep = options.keep
-    results = json.loads(keep.read_text()) if keep and keep.exists() else {}
-    for name in MEASURED:
-        if name not in results:
-            command = [sys.executable, __file__, "--only", name]
-            line = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            print(name, line.strip(), flush=True)
-            results[name] = json.loads(line)
-            if keep:
-                keep.write_text(json.dumps(results))
-    put_section(TITLE, page(results))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_write(
+        __file__, TITLE, (same_vectors, pipelines, contrastive, simcse, adapted, from_nothing)
+    )

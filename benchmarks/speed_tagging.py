@@ -11,14 +11,14 @@ import sys
 import time
 
 import torch
+from rounds import keep
 
 from sktransformers import BertTagger
-from sktransformers.data.batching import batches_of_one_shape, pad
+from sktransformers.data.batching import batches, pad
 from sktransformers.data.tokenization import tokenise_all
 from sktransformers.data.words import TokenLists
 from sktransformers.datasets import load_code_tokens
 from sktransformers.engine.device import autocast
-from sktransformers.engine.infer import _TOKENS
 
 ROUNDS = 3
 
@@ -33,13 +33,10 @@ def main():
 
     (examples,) = tokenise_all(tagger.tokenizer_, [TokenLists(rows)], **tagger._reading)
     pad_id, model = tagger.tokenizer_.pad_token_id, tagger.model_
-    batches = [
-        pad(examples, some, pad_id)
-        for some, _ in batches_of_one_shape(examples.widths, _TOKENS.get(model.device.type, 16384))
-    ]
+    padded = [pad(examples, rows, pad_id) for rows, _ in batches(examples, model.device)]
 
     def bare():
-        for batch in batches:
+        for batch in padded:
             batch = {name: t.to(model.device) for name, t in batch.items()}
             with torch.inference_mode(), autocast(tagger._precision, model.device):
                 model(**batch)
@@ -54,10 +51,14 @@ def main():
             start = time.perf_counter()
             work()
             seconds[name].append(time.perf_counter() - start)
+    lines = [f"{n_rows:,} lines of code of 25 words, {model.device}.", ""]
+    lines += ["| contender | seconds (min-max) | times the bare model |", "|---|---|---|"]
     for name, taken in seconds.items():
-        print(f"{name:20} {statistics.median(taken):7.2f} s ({min(taken):.2f}-{max(taken):.2f})")
-    ratios = [ours / theirs for theirs, ours in zip(*seconds.values())]
-    print(f"ratio {statistics.median(ratios):.3f} for {n_rows:,} sentences on {model.device}")
+        ratio = statistics.median(a / b for a, b in zip(taken, seconds["the bare model"]))
+        median = f"{statistics.median(taken):.2f} ({min(taken):.2f}-{max(taken):.2f})"
+        lines.append(f"| {name} | {median} | {ratio:.3f} |")
+    print("\n".join(lines))
+    keep(__file__, lines)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
     from .data.texts import must_be_pairs
     from .engine.fit import fine_tune, plan_for
     from .engine.head import settle, start_head
+    from .engine.parts import told_by_text
     from .engine.seeding import seeded
 
     if estimator.early_stopping:
@@ -57,7 +58,8 @@ def one_pass(estimator, X, y, sample_weight, **known):
             start_head(draft.model_, task, data, plan)
         draft.device_, draft._precision = plan.device, plan.precision
         draft._asked = "auto" if plan.may_fall_back else plan.precision
-        outcome = fine_tune(draft.model_, task, data, plan, moments=moments)
+        with told_by_text(draft):
+            outcome = fine_tune(draft.model_, task, data, plan, moments=moments)
     draft._moments = {"freeze": plan.freeze, "state": outcome.moments}
     outcome.history.index += n_before
     draft.history_ = pd.concat([h for h in (history, outcome.history) if h is not None])

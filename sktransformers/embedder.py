@@ -307,17 +307,19 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         list of ndarray of shape (n_tokens, n_features), float32
         """
         from .engine.infer import infer_texts
+        from .engine.parts import told_by_text
         from .tasks.embedding import TokenEmbedding
 
         check_is_fitted(self)
-        found = infer_texts(
-            self.model_,
-            TokenEmbedding(self._vectors["pooling"]),
-            self.tokenizer_,
-            as_token_lists(X),
-            precision=self._precision,
-            **self._reading,
-        )
+        with told_by_text(self):
+            found = infer_texts(
+                self.model_,
+                TokenEmbedding(self._vectors["pooling"]),
+                self.tokenizer_,
+                as_token_lists(X),
+                precision=self._precision,
+                **self._reading,
+            )
         return [found[row].copy() for row in range(len(found))]
 
     @property

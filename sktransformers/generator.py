@@ -446,19 +446,21 @@ class GptGenerator(TransformerEstimator):
     def _tokens(self, prompts, seed, temperature, is_done=None):
         """Rows and tokens as they come."""
         from .engine.decoding import Sampling, decode, row_generators
+        from .engine.parts import told_by_text
 
         writing, longest = self._writing, self._reading["max_length"]
-        return decode(
-            self.model_,
-            prompts,
-            limits=[min(self.max_new_tokens, longest - len(ids)) for ids in prompts],
-            sampling=Sampling(temperature, self.top_k, self.top_p, self.repetition_penalty),
-            ends=set(writing.ends),
-            pad_id=writing.pad_id,
-            precision=self._precision,
-            generators=row_generators(seed, prompts),
-            is_done=is_done,
-        )
+        with told_by_text(self):
+            yield from decode(
+                self.model_,
+                prompts,
+                limits=[min(self.max_new_tokens, longest - len(ids)) for ids in prompts],
+                sampling=Sampling(temperature, self.top_k, self.top_p, self.repetition_penalty),
+                ends=set(writing.ends),
+                pad_id=writing.pad_id,
+                precision=self._precision,
+                generators=row_generators(seed, prompts),
+                is_done=is_done,
+            )
 
     def _complete(self, prompts, seed, temperature):
         """Completions of encoded prompts, in their order."""
@@ -481,18 +483,20 @@ class GptGenerator(TransformerEstimator):
     def _likelihoods(self, X, y):
         """Sums of log-likelihoods, numbers of tokens and of characters of each row."""
         from .engine.hidden import next_likelihoods
+        from .engine.parts import told_by_text
 
         check_is_fitted(self)
         prompts = self._validate_text(X)
         prompts = prompts.followed_by(self._read_targets(y, prompts, "y"))
-        sums, counts = next_likelihoods(
-            self.model_,
-            self._task,
-            self._writing.blocks(prompts, training=False),
-            n_rows=len(prompts),
-            precision=self._precision,
-            pad_id=self._writing.pad_id,
-        )
+        with told_by_text(self):
+            sums, counts = next_likelihoods(
+                self.model_,
+                self._task,
+                self._writing.blocks(prompts, training=False),
+                n_rows=len(prompts),
+                precision=self._precision,
+                pad_id=self._writing.pad_id,
+            )
         if y is None:
             return sums, counts, self._writing.n_predicted(prompts.rows)
         return sums, counts, np.array([len(text) for text in prompts.completions])

@@ -365,6 +365,7 @@ class BertMaskedLM(TransformerEstimator):
         """
         from .data.tokenization import tokenise_all
         from .engine.hidden import apart
+        from .engine.parts import told_by_text
 
         check_is_fitted(self)
         if not self._learnt["next_sentence"]:
@@ -375,7 +376,8 @@ class BertMaskedLM(TransformerEstimator):
         pairs = as_texts(X, pairs=True)
         must_be_pairs(pairs, True, "X")
         (examples,) = tokenise_all(self.tokenizer_, [pairs], self._reading["max_length"])
-        logits = apart(self.model_, self._task, examples, **self._computed)
+        with told_by_text(self):
+            logits = apart(self.model_, self._task, examples, **self._computed)
         return 1 / (1 + np.exp(logits[:, 1] - logits[:, 0]))
 
     @property
@@ -409,6 +411,7 @@ class BertMaskedLM(TransformerEstimator):
         """Rows, tokens and probabilities of all blanks."""
         from .data.tokenization import tokenise_all
         from .engine.hidden import fill
+        from .engine.parts import told_by_text
 
         check_is_fitted(self)
         mask = self.tokenizer_.mask_token
@@ -421,7 +424,8 @@ class BertMaskedLM(TransformerEstimator):
             )
         longest = self._reading["max_length"]
         (examples,) = tokenise_all(self.tokenizer_, [Texts(texts)], longest)
-        found = fill(self.model_, self._task, examples, self._masker, k=k, **self._computed)
+        with told_by_text(self):
+            found = fill(self.model_, self._task, examples, self._masker, k=k, **self._computed)
         read = np.bincount(found[0], minlength=len(texts))
         if (read != wanted).any():
             row = int((read != wanted).argmax())
@@ -439,13 +443,15 @@ class BertMaskedLM(TransformerEstimator):
         """Sums of the log-likelihoods of each row's tokens, and their numbers."""
         from .data.tokenization import tokenise_all
         from .engine.hidden import likelihoods
+        from .engine.parts import told_by_text
 
         check_is_fitted(self)
         texts = Texts(self._validate_text(X).first)
         (examples,) = tokenise_all(self.tokenizer_, [texts], **self._reading)
-        sums, counts = likelihoods(
-            self.model_, self._task, examples, self._masker, **self._computed
-        )
+        with told_by_text(self):
+            sums, counts = likelihoods(
+                self.model_, self._task, examples, self._masker, **self._computed
+            )
         return (np.bincount(examples.rows, values) for values in (sums, counts))
 
     def _read_targets(self, y, texts, name):

@@ -200,6 +200,36 @@ def test_scores_of_texts_in_parts(tiny_gpt2, monkeypatch):
     np.testing.assert_allclose(found, whole, rtol=2e-2)  # in bfloat16 where the CPU has it
 
 
+VERBS = {
+    "partial_fit": ("classifier", lambda model: model.partial_fit(X, Y)),
+    "predict": ("classifier", lambda model: model.predict(X)),
+    "token_embeddings": ("embedder", lambda model: model.token_embeddings(TOKENS)),
+    "fill_mask": ("masked", lambda model: model.fill_mask([f"{x} [MASK]" for x in X])),
+    "masked score": ("masked", lambda model: model.score_samples(X)),
+    "next_sentence": ("sentences", lambda model: model.next_sentence_proba(SENTENCES)),
+    "generate": ("generator", lambda model: model.predict(X)),
+    "generator score": ("generator", lambda model: model.score_samples(X)),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.filterwarnings("ignore:The memory does not suffice")
+@pytest.mark.filterwarnings("ignore:.*has no weights for")
+def test_every_verb_names_the_text_that_does_not_fit(verb, request):
+    name, call = VERBS[verb]
+    kind, checkpoint, rows, y, _, params = KINDS[name]
+    model = getattr(sktransformers, kind)(
+        request.getfixturevalue(checkpoint), max_epochs=1, random_state=0, **params
+    ).fit(rows, y)
+
+    def refuse(module, inputs):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    model.model_.get_input_embeddings().register_forward_pre_hook(refuse)
+    with pytest.raises(MemoryError, match="must fit into memory by itself.*which begins with '"):
+        call(model)
+
+
 def test_other_errors_are_not_taken_for_a_full_memory(tiny_bert, monkeypatch):
     def forward(self, model, inputs):
         raise RuntimeError("something else")

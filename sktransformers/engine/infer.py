@@ -1,7 +1,5 @@
 """Forward passes without gradients: the one place that restores the caller's order."""
 
-import sys
-
 import numpy as np
 import torch
 from skorch.utils import to_device
@@ -12,7 +10,7 @@ from ..data.examples import Ragged
 from ..data.tokenization import tell_of_cuts, tokenise
 from ..output_layer import output_layer
 from .device import autocast, weights_cast_once
-from .parts import in_parts, tell_of_parts
+from .parts import Fitting, in_parts
 from .shapes import FEW, fewest_rows
 from .states import above_store
 
@@ -47,8 +45,7 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False):
     outputs : Tensor
         What ``task.forward`` gives for them.
     """
-    device = model.device
-    fitting = sys.maxsize  # padded tokens that fit into memory side by side
+    device, fitting = model.device, Fitting()
 
     def compute(inputs):
         # Entered for each batch: a generator must not leave its caller in inference mode.
@@ -63,14 +60,7 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False):
                 few = fewest_rows(model, task, inputs, n_own, precision)
             if few < len(rows):
                 inputs = {name: values[:few] for name, values in inputs.items()}
-            width = inputs["input_ids"].shape[1]
-            size = min(few, max(1, fitting // width))
-            outputs, fits = in_parts(compute, inputs, size)
-            if fits < size:
-                if fitting == sys.maxsize:
-                    tell_of_parts(few, fits)
-                fitting = fits * width
-            yield rows[:n_own], outputs[:n_own]
+            yield rows[:n_own], fitting(compute, inputs)[:n_own]
 
 
 def infer(model, task, examples, *, precision, pad_id, bar=None):

@@ -1,6 +1,7 @@
 """Batches that do not fit into memory, computed in parts."""
 
 import gc
+import sys
 from contextlib import contextmanager
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from ..exceptions import warn_caller
 
 __all__ = [
+    "Fitting",
     "RowTooLargeError",
     "does_not_fit",
     "give_back",
@@ -119,6 +121,34 @@ def in_parts(compute, inputs, size):
         del done, part  # outside of the except block, which holds on to its tensors
         give_back(inputs["input_ids"].device)
         size = -(-size // 2)
+
+
+class Fitting:
+    """What fits into memory, learnt from the batches of one piece of work."""
+
+    def __init__(self):
+        self._tokens = sys.maxsize  # padded ones, side by side
+
+    def __call__(self, compute, inputs):
+        """Compute a batch whole, or in parts as large as what did fit; say so the first time.
+
+        Parameters
+        ----------
+        compute, inputs
+            As ``in_parts`` takes them.
+
+        Returns
+        -------
+        Tensor or dict of Tensor
+        """
+        n_rows, width = inputs["input_ids"].shape
+        size = min(n_rows, max(1, self._tokens // width))
+        outputs, fits = in_parts(compute, inputs, size)
+        if fits < size:
+            if self._tokens == sys.maxsize:
+                tell_of_parts(n_rows, fits)
+            self._tokens = fits * width
+        return outputs
 
 
 def _joined(parts):

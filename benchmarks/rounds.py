@@ -25,8 +25,8 @@ def compete(script, contenders, *, ours, n_rounds, describe=None):
         ``__file__`` of the caller: it is run again for each run of a contender.
     contenders : dict of str to callable
         Each takes a seed and gives a dict: "seconds", and what else is to be shown.
-    ours : str
-        The contender that ratios are to.
+    ours : str or dict of str to str
+        The contender that ratios are to; or for each contender the one that its ratio is to.
     n_rounds : int
     describe : callable, default=None
         Gives a line of text on rows and machine.
@@ -60,13 +60,14 @@ def compete(script, contenders, *, ours, n_rounds, describe=None):
 def table(found, ours):
     """Medians with their range, ratios to ours, and the mean of all else with its error."""
     others = [name for name in next(iter(found.values()))[0] if name != "seconds"]
+    ratio_to = "times the one above" if isinstance(ours, dict) else "times ours"
     lines = [
-        "| contender | seconds (min-max) | times ours | " + " | ".join(others) + " |",
+        f"| contender | seconds (min-max) | {ratio_to} | " + " | ".join(others) + " |",
         "|" + "---|" * (3 + len(others)),
     ]
     for name, runs in found.items():
         seconds = [run["seconds"] for run in runs]
-        against = found.get(ours, runs)
+        against = found.get(ours[name] if isinstance(ours, dict) else ours, runs)
         ratio = statistics.median(a / b["seconds"] for a, b in zip(seconds, against))
         cells = [_mean([run[other] for run in runs if other in run]) for other in others]
         lines.append(

@@ -49,5 +49,7 @@ CONTENDERS = {
     "freeze=4, every forward pass": of_search(4, keeps=False),
 }
 
+OURS = {name: name.partition(",")[0] + ", memory=" for name in CONTENDERS}
+
 if __name__ == "__main__":
-    compete(__file__, CONTENDERS, ours="freeze='backbone', memory=", n_rounds=1, describe=describe)
+    compete(__file__, CONTENDERS, ours=OURS, n_rounds=1, describe=describe)

@@ -16,7 +16,7 @@ from sections import processor, put_section
 PAGE = Path(__file__).with_name("README.md")
 
 
-def compete(script, contenders, *, ours, n_rounds, describe=None):
+def compete(script, contenders, *, ours, n_rounds, describe=None, fewer=None):
     """Run contenders alternately and print their figures.
 
     Parameters
@@ -30,12 +30,15 @@ def compete(script, contenders, *, ours, n_rounds, describe=None):
     n_rounds : int
     describe : callable, default=None
         Gives a line of text on rows and machine.
+    fewer : dict of str to int, default=None
+        Contenders that are in the first rounds only, and in how many.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--one", choices=contenders)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=n_rounds)
     parser.add_argument("--only", nargs="*", default=list(contenders), help="some contenders")
+    parser.add_argument("--keep", type=Path, help="runs so far: what is in it is not run again")
     options = parser.parse_args()
     if options.one:
         found = contenders[options.one](options.seed)
@@ -45,13 +48,19 @@ def compete(script, contenders, *, ours, n_rounds, describe=None):
     about = [describe()] if describe else []
     about.append(f"{os.cpu_count()} cores ({processor()}), {device()}; {options.rounds} rounds.")
     print("\n".join(about), flush=True)
-    found = {name: [] for name in options.only}
+    found, fewer = {name: [] for name in options.only}, fewer or {}
+    if options.keep and options.keep.exists():
+        found.update(json.loads(options.keep.read_text()))
     for seed in range(options.rounds):
-        for name in found:
+        for name in options.only:
+            if seed < len(found[name]) or seed >= fewer.get(name, options.rounds):
+                continue
             command = [sys.executable, script, "--one", name, "--seed", str(seed)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found[name].append(json.loads(done.stdout.splitlines()[-1]))
             print(f"  round {seed + 1}, {name}: {found[name][-1]}", file=sys.stderr, flush=True)
+            if options.keep:
+                options.keep.write_text(json.dumps(found))
     lines = table(found, ours)
     print("\n".join(lines))
     keep(script, [*about, "", *lines])

@@ -6,11 +6,19 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-__all__ = ["LengthBatches", "TrainingData", "batches", "batches_of_one_shape", "pad"]
+__all__ = [
+    "LengthBatches",
+    "TrainingData",
+    "batches",
+    "batches_by_length",
+    "batches_of_one_shape",
+    "pad",
+]
 
 # Padded tokens in a batch of inference. On a CPU a batch need not be large to be fast, and what
 # does not fill one costs as much as a full one; a GPU is idle below some thousands.
 _TOKENS = {"cpu": 768}
+_MOST_TOKENS = 16384
 
 
 def pad(examples, rows, pad_id):
@@ -83,9 +91,27 @@ def batches(examples, device):
     examples : Examples
     device : torch.device
     """
-    tokens = _TOKENS.get(device.type, 16384)
+    tokens = _TOKENS.get(device.type, _MOST_TOKENS)
     for rows, n_own in batches_of_one_shape(examples.widths, tokens):
         yield (rows if device.type == "cpu" else rows[:n_own]), n_own  # elsewhere bits differ
+
+
+def batches_by_length(examples, device):
+    """As ``batches``, for rows that are all looked at together: with none repeated, and larger.
+
+    A row's last bits depend on which other rows there are.
+
+    Parameters
+    ----------
+    examples : Examples
+    device : torch.device
+    """
+    most = 4 * _TOKENS.get(device.type, _MOST_TOKENS)
+    order, start = np.argsort(-examples.widths, kind="stable"), 0
+    while start < len(order):
+        rows = order[start : start + max(1, most // int(examples.widths[order[start]]))]
+        yield rows, len(rows)
+        start += len(rows)
 
 
 class LengthBatches(Sampler):

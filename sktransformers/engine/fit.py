@@ -15,7 +15,7 @@ from .callbacks import Progress, Record, Validation, refuse_unsuitable
 from .checkpoints import Checkpoints, fingerprint
 from .device import choose_device, choose_precision
 from .freezing import freeze_layers
-from .infer import batch_loss, infer
+from .infer import are_finite, batch_loss
 from .net import FineTuningNet
 from .seeding import draw_seed
 
@@ -241,11 +241,11 @@ def _check_outputs(model, task, data, plan):
     """Look at what the last step left: its loss was finite before it, not after."""
     rows = range(min(len(data), plan.batch_size))
     if data.has_row_outputs:
-        some = data.examples.take(rows)
-        left = infer(model, task, some, precision=plan.precision, pad_id=data.pad_id)
+        settings = {"precision": plan.precision, "pad_id": data.pad_id}
+        is_well = are_finite(model, task, data.examples.take(rows), **settings)
     else:
-        left = batch_loss(model, task, data, rows, plan.precision)
-    if not np.isfinite(np.asarray(left)).all():
+        is_well = np.isfinite(batch_loss(model, task, data, rows, plan.precision))
+    if not is_well:
         raise FloatingPointError(
             "The model's outputs must stay finite, but after the last step they are not. Use a "
             "smaller learning_rate, or precision='float32'."

@@ -5,7 +5,7 @@ import torch
 from skorch.utils import to_device
 from tqdm.auto import tqdm
 
-from ..data.batching import batches, pad
+from ..data.batching import batches, batches_by_length, pad
 from ..data.examples import Ragged
 from ..data.tokenization import tell_of_cuts, tokenise
 from ..output_layer import output_layer
@@ -14,13 +14,13 @@ from .parts import Fitting, in_parts
 from .shapes import FEW, fewest_rows
 from .states import above_store
 
-__all__ = ["batch_loss", "features", "forward", "infer", "infer_texts"]
+__all__ = ["are_finite", "batch_loss", "features", "forward", "infer", "infer_texts"]
 
 # Distinct texts that are tokenised and computed at once: beyond them memory does not grow.
 _CHUNK = 16384
 
 
-def forward(model, task, examples, *, precision, pad_id, sparing=False):
+def forward(model, task, examples, *, precision, pad_id, sparing=False, batches=batches):
     """Yield rows and their outputs, batch by batch, longest first.
 
     A batch's shape depends on the width of its rows alone, so that no row's output depends on the
@@ -37,6 +37,8 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False):
     pad_id : int
     sparing : bool, default=False
         Whether it is worth finding out how few rows a batch can do with.
+    batches : callable, default=batches
+        Gives the rows of each batch. Others than the default are for rows that are used together.
 
     Yields
     ------
@@ -177,6 +179,13 @@ def batch_loss(model, task, data, rows, precision):
     return float(task.loss(outputs, labels, weights))
 
 
+def are_finite(model, task, examples, *, precision, pad_id):
+    """Whether the model's outputs of some examples are numbers."""
+    settings = {"precision": precision, "pad_id": pad_id, "batches": batches_by_length}
+    found = (outputs for _, outputs in forward(model, task, examples, **settings))
+    return all(bool(torch.isfinite(outputs).all()) for outputs in found)
+
+
 class _Features:
     """A task whose outputs are what its output layer sees."""
 
@@ -203,7 +212,7 @@ def features(model, task, examples, *, precision, pad_id):
     ndarray of shape (n_examples, n_features), float64
     """
     found, places = [], []
-    settings = {"precision": precision, "pad_id": pad_id}
+    settings = {"precision": precision, "pad_id": pad_id, "batches": batches_by_length}
     for rows, seen in forward(model, _Features(task), examples, **settings):
         found.append(seen.cpu().double().numpy())
         places.append(rows)

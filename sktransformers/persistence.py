@@ -6,19 +6,16 @@ estimator, parameters, fitted attributes, versions, and the sha256 of every file
 """
 
 import copy
-import ctypes
 import hashlib
 import json
-import os
-import shutil
 import tempfile
-import uuid
 from importlib import import_module, metadata
 from pathlib import Path
 
 from . import hub
 from .codec import decode, encode
 from .exceptions import DamagedModelError, warn_caller
+from .folders import must_be_free, older, replacing, stamp
 
 __all__ = ["load", "pack", "save", "unpack", "versions"]
 
@@ -78,7 +75,7 @@ def save(estimator, path):
     import safetensors.torch
 
     path = Path(path).expanduser().resolve()
-    _check_target(path)
+    must_be_free(path, MANIFEST)
     if type(estimator).__name__ not in _ESTIMATORS:
         raise TypeError(
             f"save writes the library's own estimators, but a {type(estimator).__name__} came, "
@@ -90,50 +87,35 @@ def save(estimator, path):
             f"save leaves out what JSON cannot hold: {', '.join(left_out)}. Set them again after "
             "load, with set_params."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        staged.mkdir()
+    with replacing(path, MANIFEST) as staged:
         _write_small_files(estimator, staged)
-        for name, text in getattr(estimator, "_further_files", dict)().items():
+        for name, text in estimator._further_files().items():
             (staged / name).parent.mkdir(exist_ok=True)
             (staged / name).write_text(text, encoding="utf-8")
         safetensors.torch.save_file(
             _tensors(estimator.model_), staged / _WEIGHTS, metadata={"format": "pt"}
         )
-        manifest = {
-            "format": FORMAT,
-            "estimator": type(estimator).__name__,
-            "params": params,
-            "fitted": _fitted(estimator),
-            "versions": versions(),
-            "files": {
-                file.relative_to(staged).as_posix(): _sha256(file.read_bytes())
-                for file in sorted(staged.rglob("*"))
-                if file.is_file()
-            },
-            "checksum": _BLANK,
-        }
-        text = json.dumps(manifest, indent=1, allow_nan=False)
-        checksum = _sha256(text.encode())
-        # The last of the blanks: a user's own text may hold such a row of zeros too.
-        head, _, tail = text.rpartition(_BLANK)
-        (staged / MANIFEST).write_text(head + checksum + tail, encoding="utf-8")
-        for file in staged.rglob("*"):
-            _sync(file)
-        _sync(staged)
-        _put_in_place(staged, path)
-        _drop(_older(path))
-        _sync(path.parent)
-    except Exception as error:
-        # The libraries that write name a full disk by classes of their own.
-        if isinstance(error, OSError) or "os error" not in str(error):
-            raise
-        raise OSError(
-            f"{str(path)!r} could not be written: {error}. What was there before is untouched."
-        ) from error
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        _write_manifest(estimator, params, staged)
+
+
+def _write_manifest(estimator, params, folder):
+    manifest = {
+        "format": FORMAT,
+        "estimator": type(estimator).__name__,
+        "params": params,
+        "fitted": _fitted(estimator),
+        "versions": versions(),
+        "files": {
+            file.relative_to(folder).as_posix(): _sha256(file.read_bytes())
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        },
+        "checksum": _BLANK,
+    }
+    text = json.dumps(manifest, indent=1, allow_nan=False)
+    # The last of the blanks: a user's own text may hold such a row of zeros too.
+    head, _, tail = text.rpartition(_BLANK)
+    (folder / MANIFEST).write_text(head + _sha256(text.encode()) + tail, encoding="utf-8")
 
 
 def load(path, expected=None):
@@ -164,7 +146,7 @@ def load(path, expected=None):
     import safetensors.torch
 
     given, folder, links = str(path), Path(path).expanduser(), None
-    if hub.is_id(path) and not folder.exists() and not _older(folder).exists():
+    if hub.is_id(path) and not folder.exists() and not older(folder).exists():
         folder = hub.download(given, MANIFEST, lambda found: _read_manifest(found)["files"])
         links = folder.parents[1].resolve()  # the Hub's cache links to its blobs
     manifest, files = _read_whole(folder, links)
@@ -307,9 +289,9 @@ def _read_manifest(folder):
 def _read_whole(folder, links):
     """The manifest and the files' contents, from one save."""
     for _ in range(_TRIES):
-        stamp = _stamp(folder)
+        before = stamp(folder, MANIFEST)
         # A save without an atomic exchange may be, or was cut off, between its two renames.
-        there = folder if stamp or folder.exists() else _older(folder)
+        there = folder if before or folder.exists() else older(folder)
         try:
             manifest = _read_manifest(there)
             return manifest, {
@@ -317,7 +299,7 @@ def _read_whole(folder, links):
                 for name, digest in manifest["files"].items()
             }
         except (DamagedModelError, FileNotFoundError) as error:
-            if _stamp(folder) != stamp:  # another process has saved meanwhile
+            if stamp(folder, MANIFEST) != before:  # another process has saved meanwhile
                 continue
             if isinstance(error, DamagedModelError):
                 raise
@@ -326,15 +308,6 @@ def _read_whole(folder, links):
         f"{str(folder)!r} must be a folder that save() wrote, but it holds no {MANIFEST}. "
         "For a folder from elsewhere pass its path as model=, and fit."
     )
-
-
-def _stamp(folder):
-    """What changes with each save; None where there is none."""
-    try:
-        found = (folder / MANIFEST).stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
 
 
 def _verified(folder, name, digest, links=None):
@@ -400,54 +373,3 @@ def versions():
 
 def _sha256(content):
     return hashlib.sha256(content).hexdigest()
-
-
-def _check_target(path):
-    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
-        raise FileExistsError(
-            f"path must be new, empty or a folder that save() wrote, but {str(path)!r} holds other "
-            "files. Choose another path."
-        )
-    if path.exists() and not path.is_dir():
-        raise FileExistsError(
-            f"path must be a folder, but {str(path)!r} is a file. Choose another path."
-        )
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _put_in_place(staged, path):
-    """Put the new folder where the old one is, so that at no moment there is neither."""
-    if not path.exists():
-        os.rename(staged, path)
-    elif not _exchange(staged, path):
-        _drop(_older(path))
-        os.rename(path, _older(path))
-        os.rename(staged, path)
-
-
-def _older(path):
-    """Where the folder before this one is for a moment, where folders cannot be exchanged."""
-    return path.with_name(f".{path.name}.old")
-
-
-def _drop(folder):
-    """Remove a folder if it is one of ours."""
-    if (folder / MANIFEST).is_file():
-        shutil.rmtree(folder)
-
-
-def _exchange(one, other):
-    """Swap two folders in one step; tell whether the system could (Linux: renameat2)."""
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError, TypeError):
-        return False
-    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0

@@ -20,6 +20,7 @@ FLOORS = {
     "schemes": 1,
     "data": 2,
     "hub": 2,
+    "folders": 1,
     "pretrained": 3,
     "datasets": 2,
     "metrics": 2,
@@ -59,6 +60,7 @@ LIGHT = (
     "codec",
     "vocabulary",
     "hub",
+    "folders",
     "pretrained",
     "datasets",
 )

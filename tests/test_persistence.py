@@ -81,7 +81,7 @@ def test_a_folder_is_replaced_whole_and_nothing_else_is_left(fitted, folder):
 
 
 def test_without_an_atomic_exchange(fitted, folder, monkeypatch):
-    monkeypatch.setattr("sktransformers.persistence._exchange", lambda one, other: False)
+    monkeypatch.setattr("sktransformers.folders._exchange", lambda one, other: False)
     fitted.save(folder)
     assert [p.name for p in folder.parent.iterdir()] == ["model"]
     folder.rename(folder.with_name(".model.old"))  # cut off between its two renames
@@ -255,7 +255,7 @@ def test_a_folder_of_the_users_that_is_called_like_an_older_one_is_left_alone(
     old = folder.with_name(".model.old")
     old.mkdir()
     (old / "thesis.tex").write_text("years of work")
-    monkeypatch.setattr("sktransformers.persistence._exchange", lambda one, other: False)
+    monkeypatch.setattr("sktransformers.folders._exchange", lambda one, other: False)
     with pytest.raises(OSError, match="model"):
         fitted.save(folder)
     assert (old / "thesis.tex").exists()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,14 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from skorch.callbacks import Callback
 
 from .. import __version__
 from ..exceptions import warn_caller
 from .seeding import generators_of
-from .store import add_tensors
+from .tensor_files import add_tensors, make_folder, read_tensors, write_tensors
 
 __all__ = ["Checkpoints", "fingerprint"]
 
@@ -85,13 +82,7 @@ class Checkpoints(Callback):
         """Take the folder, and go on from what is in it."""
         self._epoch = self._batch = 0
         self._waiting, self._cost, self._last = None, None, time.perf_counter()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                f"checkpoint_dir must be a folder that can be written to, but "
-                f"{str(self.folder.parent)!r} is not: {error}. Pass another folder, or None."
-            ) from error
+        make_folder(self.folder, "checkpoint_dir", self.folder.parent)
         self._lock = FileLock(self.folder / "lock")
         try:
             self._lock.acquire(timeout=0)
@@ -161,12 +152,9 @@ class Checkpoints(Callback):
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
         unfinished = self.folder / f"{_NAME}.tmp"
         try:
-            save_file(tensors, unfinished, {"told": told, "sha256": _hash(tensors, told)})
-            with open(unfinished, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(unfinished, self.folder / _NAME)
-        except (OSError, SafetensorError) as error:
-            unfinished.unlink(missing_ok=True)
+            path = self.folder / _NAME
+            write_tensors(path, tensors, told, unfinished=unfinished, lasting=True)
+        except OSError as error:
             warn_caller(f"No checkpoint could be written to {str(self.folder)!r}: {error}")
         self._last = time.perf_counter()
         self._cost = self._last - start
@@ -210,13 +198,10 @@ class Checkpoints(Callback):
         if not path.exists():
             return None
         try:
-            with safe_open(path, "pt") as opened:
-                tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
-                told = opened.metadata()
-            if told["sha256"] != _hash(tensors, told["told"]):
-                raise ValueError("its hash is another")
-            return tensors, json.loads(told["told"])
-        except (SafetensorError, ValueError, KeyError, OSError) as error:
+            tensors, told = read_tensors(path)
+            # Of their own memory: the file will be replaced.
+            return {name: tensor.clone() for name, tensor in tensors.items()}, json.loads(told)
+        except (ValueError, OSError) as error:
             warn_caller(f"{str(path)!r} is damaged ({error}): the fit begins anew.")
             path.unlink(missing_ok=True)
             return None
@@ -253,10 +238,6 @@ class Checkpoints(Callback):
         generators = list(parts["generator"].values())
         self._waiting = {**told, "generators": generators}
         _set_generators(net, generators)
-
-
-def _hash(tensors, told):
-    return add_tensors(hashlib.sha256(told.encode()), tensors).hexdigest()
 
 
 def _set_generators(net, states):

@@ -4,7 +4,6 @@ A file is written whole under another name first, then renamed: a reader, a seco
 never meets half of one. Its contents carry a hash, which is checked before the first use.
 """
 
-import hashlib
 import os
 import shutil
 import threading
@@ -13,12 +12,11 @@ import uuid
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ..exceptions import warn_caller
+from .tensor_files import make_folder, read_tensors, write_tensors
 
-__all__ = ["Store", "add_tensors"]
+__all__ = ["Store"]
 
 _LARGEST = 20 * 2**30  # bytes of a memory folder, or half of what its disk has for it
 _LEFTOVER = 3600  # seconds after which a file that was never finished is no one's
@@ -43,13 +41,7 @@ class Store:
     def __init__(self, folder, name):
         self.root = Path(folder)
         self.folder = self.root / name
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                f"memory must be a folder that can be written to, but {str(folder)!r} is not: "
-                f"{error}. Pass another folder, or None."
-            ) from error
+        make_folder(self.folder, "memory", folder)
         self._files = {}  # name -> the open file
         self._places = {}  # key -> name of a file, position in it
         self._look()
@@ -66,18 +58,12 @@ class Store:
         try:
             status = path.stat()
             identity = (str(path.resolve()), status.st_ino, status.st_size, status.st_mtime_ns)
-            with safe_open(path, "pt") as opened:
-                names = list(opened.keys())
-                if identity not in _checked:
-                    tensors = {name: opened.get_tensor(name) for name in names}
-                    if opened.metadata().get("sha256") != _hash(tensors):
-                        raise ValueError("its hash is another")
-                keys = opened.get_tensor("keys").numpy()
-                opened = _File(opened, names)
+            tensors, _ = read_tensors(path, is_known=identity in _checked)
+            keys, opened = tensors["keys"].numpy(), _File(tensors)
             os.utime(path, (time.time(), status.st_mtime))  # was used: goes last
         except FileNotFoundError:
             return  # another process made room
-        except (SafetensorError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             warn_caller(
                 f"{str(path)!r} in the folder memory={str(self.root)!r} is damaged ({error}): it "
                 "is removed, and its texts are computed anew."
@@ -122,10 +108,8 @@ class Store:
         unfinished, path = self.folder / f"{name}.tmp", self.folder / (name + _SUFFIX)
         try:
             self._make_room(sum(t.nbytes for t in tensors.values()))
-            save_file(tensors, unfinished, metadata={"sha256": _hash(tensors)})
-            os.replace(unfinished, path)
-        except (OSError, SafetensorError) as error:
-            _remove(unfinished)
+            write_tensors(path, tensors, unfinished=unfinished, lasting=False)
+        except OSError as error:
             warn_caller(
                 f"The folder memory={str(self.root)!r} could not be written to ({error}): what "
                 "was computed is not kept."
@@ -162,11 +146,11 @@ class Store:
 class _File:
     """An open file of entries."""
 
-    def __init__(self, opened, names):
-        self._rows = {n[5:]: opened.get_tensor(n) for n in names if n.startswith("rows ")}
+    def __init__(self, tensors):
+        self._rows = {n[5:]: values for n, values in tensors.items() if n.startswith("rows ")}
         self._tokens = {
-            n[7:]: (opened.get_tensor(n), opened.get_tensor(f"offsets {n[7:]}").tolist())
-            for n in names
+            n[7:]: (values, tensors[f"offsets {n[7:]}"].tolist())
+            for n, values in tensors.items()
             if n.startswith("tokens ")
         }
 
@@ -176,20 +160,6 @@ class _File:
         for name, (values, offsets) in self._tokens.items():
             found[name] = values[offsets[place] : offsets[place + 1]].clone()
         return found
-
-
-def add_tensors(found, tensors):
-    """Add tensors by name, with their types and shapes, to a hash."""
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        found.update(flat.view(torch.uint8).numpy())
-    return found
-
-
-def _hash(tensors):
-    return add_tensors(hashlib.sha256(), tensors).hexdigest()
 
 
 def _remove(path, older_than=0):

@@ -11,7 +11,7 @@ from conftest import make_texts
 from sklearn.model_selection import GridSearchCV
 
 from sktransformers import BertClassifier, BertEmbedder, BertRegressor, BertTagger
-from sktransformers.engine import states, store
+from sktransformers.engine import states, store, tensor_files
 
 X, Y = make_texts(48, seed=1)
 Z = [len(text) / 10 for text in X]
@@ -167,7 +167,7 @@ def test_a_full_disk_does_not_stop_the_work(tiny_bert, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "save_file", full)
+    monkeypatch.setattr(tensor_files, "save_file", full)
     embedder = BertEmbedder(tiny_bert, memory=tmp_path).fit(X)
     with pytest.warns(UserWarning, match="could not be written to.*No space left"):
         vectors = embedder.transform(X)

@@ -26,7 +26,7 @@ class TransformerEstimator(SavingMixin, BaseEstimator):
     A subclass says what varies: ``_make_task`` and ``_task``, ``_read_targets`` and ``_weigh``.
     """
 
-    _kind, _needs_y = "encoder", True
+    _kind, _needs_y, _trains = "encoder", True, True
     _as_rows = staticmethod(as_texts)  # how X is read
     _stride = property(lambda self: self.stride)
     _states = property(lambda self: {"frozen": self.freeze, "memory": self.memory})  # to keep

@@ -106,6 +106,10 @@ class SavingMixin:
             create_pr=create_pr,
         )
 
+    def _further_files(self):
+        """Texts of files, by name, with which other programs open a saved folder."""
+        return {}
+
     def __getstate__(self):
         from .persistence import pack
 

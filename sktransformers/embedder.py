@@ -409,6 +409,10 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         return head_is_new
 
     @property
+    def _trains(self):
+        return self.objective is not None
+
+    @property
     def _needs_y(self):
         return self.objective == "contrastive"
 

@@ -11,23 +11,24 @@ __all__ = ["Task"]
 class Task(Protocol):
     """One kind of work: what the targets are, and what the outputs mean.
 
-    A task knows targets and outputs; never devices, loops or an estimator's parameters.
+    A task knows targets and outputs; never devices, loops or an estimator's parameters. What is
+    given here is what most of them share.
     """
 
     auto_class: str
     """Name of the transformers class that opens the model: "AutoModelForSequenceClassification"."""
 
-    averages_tokens: bool
+    averages_tokens: bool = False
     """Whether outputs are means over tokens. Windows of a row then count by their lengths, and a
     word is the mean of its pieces; else windows count alike, and a word is its first piece."""
 
-    keeps_head: bool
+    keeps_head: bool = False
     """Whether the head that a model comes with is of this task: it is not started anew."""
 
-    adds_up: bool
+    adds_up: bool = True
     """Whether a batch's loss is a sum over its rows; else each is compared with all others."""
 
-    fewest_epochs: int
+    fewest_epochs: int = 3
     """Passes over the rows that ``max_epochs="auto"`` makes at the least."""
 
     def fit(self, y: np.ndarray) -> Self:
@@ -41,6 +42,10 @@ class Task(Protocol):
 
     def strata(self, y: np.ndarray) -> np.ndarray | None:
         """Groups of rows that keep their share when validation rows are chosen; None: at random."""
+
+    def groups(self, targets: np.ndarray) -> np.ndarray | None:
+        """Groups of rows that should meet in a batch, from encoded targets; None: any may."""
+        return None
 
     def collate(self, targets: np.ndarray) -> torch.Tensor:
         """Targets of some rows as a tensor, -100 where there is nothing to learn."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..data.task import Task
 from ..output_layer import only_at
 from .masked_lm import mean_loss
 
@@ -14,14 +15,11 @@ _UNSEEN = -1e30
 
 
 @dataclass(frozen=True)
-class CausalLanguage:
+class CausalLanguage(Task):
     """Predict each token from those before it."""
 
     auto_class = "AutoModelForCausalLM"
-    averages_tokens = False
     keeps_head = True
-    adds_up = True
-    fewest_epochs = 3
 
     def config(self):
         """Nothing: the head is the model's own."""

@@ -8,6 +8,7 @@ import torch
 from scipy.special import log_softmax, softmax
 from torch.nn import functional
 
+from ..data.task import Task
 from .probing import probed_head
 
 __all__ = ["Classification", "head_settings"]
@@ -25,7 +26,7 @@ def head_settings(classes, problem_type):
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Task):
     """Binary and multi-class classification of whole texts.
 
     Parameters
@@ -37,10 +38,6 @@ class Classification:
     classes: np.ndarray
 
     auto_class = "AutoModelForSequenceClassification"
-    averages_tokens = False
-    keeps_head = False
-    adds_up = True
-    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y):

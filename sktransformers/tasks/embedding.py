@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..data.task import Task
+
 __all__ = ["Contrast", "Embedding", "TokenEmbedding"]
 
 _BLOCK = 256  # rows that are contrasted with each other, at most
 
 
 @dataclass(frozen=True)
-class TokenEmbedding:
+class TokenEmbedding(Task):
     """The states of single tokens.
 
     Parameters
@@ -27,7 +29,6 @@ class TokenEmbedding:
     averages_tokens = True
     keeps_head = True
     adds_up = False
-    fewest_epochs = 3
 
     def config(self):
         """Nothing: there is no head."""
@@ -126,7 +127,7 @@ class Contrast(Embedding):
         return None if self.classes is None else self.encode(y)
 
     def groups(self, targets):
-        """Rows that should meet in a batch; None: any."""
+        """Rows of a class."""
         return None if self.classes is None else targets
 
     def collate(self, targets):

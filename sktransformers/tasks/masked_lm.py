@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from torch.nn import functional
 
+from ..data.task import Task
 from ..output_layer import only_at
 
 __all__ = ["MaskedLanguage", "mean_loss"]
 
 
 @dataclass(frozen=True)
-class MaskedLanguage:
+class MaskedLanguage(Task):
     """Predict hidden tokens, and perhaps whether sentences are neighbours.
 
     Parameters
@@ -20,10 +21,7 @@ class MaskedLanguage:
 
     next_sentence: bool = False
 
-    averages_tokens = False
     keeps_head = True
-    adds_up = True
-    fewest_epochs = 3
 
     @property
     def auto_class(self):

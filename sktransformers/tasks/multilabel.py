@@ -8,6 +8,7 @@ import torch
 from scipy.special import expit, log_expit
 from torch.nn import functional
 
+from ..data.task import Task
 from .classification import head_settings
 from .probing import probed_head
 
@@ -15,7 +16,7 @@ __all__ = ["MultiLabel"]
 
 
 @dataclass(frozen=True)
-class MultiLabel:
+class MultiLabel(Task):
     """Multi-label classification: each label is there or not, whatever the others are.
 
     Parameters
@@ -27,10 +28,6 @@ class MultiLabel:
     classes: np.ndarray
 
     auto_class = "AutoModelForSequenceClassification"
-    averages_tokens = False
-    keeps_head = False
-    adds_up = True
-    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y):

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..data.task import Task
+
 __all__ = ["Regression"]
 
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(Task):
     """Regression on standardised targets, given back in the caller's units.
 
     Parameters
@@ -23,10 +25,6 @@ class Regression:
     scale: np.ndarray
 
     auto_class = "AutoModelForSequenceClassification"
-    averages_tokens = False
-    keeps_head = False
-    adds_up = True
-    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y, weights=None):

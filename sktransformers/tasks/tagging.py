@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ..data.examples import Ragged
 from ..data.targets import as_labels
+from ..data.task import Task
 from ..schemes import LENIENT, PLAIN, SCHEMES, SpanTags, find_spans, recognise, transitions
 from .classification import head_settings
 
@@ -22,7 +23,7 @@ _CELLS = 2_000_000  # scores of pairs of tags that are compared at once
 
 
 @dataclass(frozen=True)
-class Tagging:
+class Tagging(Task):
     """A tag for every word of every row.
 
     Parameters
@@ -40,10 +41,6 @@ class Tagging:
     constrained: bool = True
 
     auto_class = "AutoModelForTokenClassification"
-    averages_tokens = False
-    keeps_head = False
-    adds_up = True
-    fewest_epochs = 3
 
     @classmethod
     def fit(cls, y, scheme="auto", constrained=True):

@@ -1,4 +1,4 @@
-"""Fine-tuning 2,000 texts of mixed length for an epoch, beside Trainer, skorch and a loop by hand.
+"""Fine-tuning 2,000 texts of mixed length for an epoch, beside Trainer and the recipe of skorch.
 
     python benchmarks/fine_tuning.py [--rounds 5] [--only ...]
 

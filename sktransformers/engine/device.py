@@ -11,6 +11,7 @@ __all__ = [
     "autocast",
     "choose_device",
     "choose_precision",
+    "moved",
     "prepare",
     "weights_cast_once",
 ]
@@ -113,6 +114,25 @@ def weights_cast_once():
     finally:
         torch.autocast_decrement_nesting()
         torch.clear_autocast_cache()  # also within a caller's autocast
+
+
+def moved(values, device):
+    """Tensors on a device.
+
+    To a GPU they go from pinned memory, by copies that do not wait for the work queued there.
+
+    Parameters
+    ----------
+    values : Tensor, or tuple or dict of such
+    device : str or torch.device
+    """
+    if isinstance(values, dict):
+        return {name: moved(value, device) for name, value in values.items()}
+    if isinstance(values, (tuple, list)):
+        return tuple(moved(value, device) for value in values)
+    if torch.device(device).type == "cuda" and values.device.type == "cpu":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 def prepare(model, precision, device):

@@ -90,8 +90,7 @@ def plan_for(estimator, valid=None):
     valid : Rows or None
         Validation rows that were given.
     """
-    # An embedder without an objective has nothing to train.
-    trains = getattr(estimator, "objective", "own") is not None and estimator.max_epochs != 0
+    trains = estimator._trains and estimator.max_epochs != 0
     if valid is not None and not trains:
         raise ValueError(
             "X_val and y_val are for models that are trained, but here nothing is: objective is "
@@ -173,10 +172,9 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     Outcome
     """
     n_epochs = plan.n_epochs(len(data), task.fewest_epochs)
-    groups = task.groups(data.targets) if hasattr(task, "groups") else None
     # Where the learning rate does not fall, the last batches have the last word: rows of any length
     # must be in them. (On sst2 short rows at the end of a part cost five points.)
-    pool = 1 if plan.warmup_ratio is None else 16
+    groups, pool = task.groups(data.targets), 1 if plan.warmup_ratio is None else 16
     batches = LengthBatches(data.examples.lengths, plan.batch_size, plan.seed, groups, pool)
     validation = None if validate is None else Validation(validate, plan.patience, plan.loss_counts)
     progress = Progress(n_epochs, len(batches)) if plan.verbose else None

@@ -2,14 +2,13 @@
 
 import numpy as np
 import torch
-from skorch.utils import to_device
 from tqdm.auto import tqdm
 
 from ..data.batching import batches, batches_by_length, pad
 from ..data.examples import Ragged
 from ..data.tokenization import tell_of_cuts, tokenise
 from ..output_layer import output_layer
-from .device import autocast, weights_cast_once
+from .device import autocast, moved, weights_cast_once
 from .parts import Fitting, in_parts
 from .shapes import FEW, fewest_rows
 from .states import above_store
@@ -56,7 +55,7 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False, batches=
 
     with weights_cast_once():
         for rows, n_own in batches(examples, device):
-            inputs = to_device(pad(examples, rows, pad_id), device)
+            inputs = moved(pad(examples, rows, pad_id), device)
             few = len(rows)
             if sparing:
                 few = fewest_rows(model, task, inputs, n_own, precision)
@@ -173,7 +172,7 @@ def infer_texts(
 
 def batch_loss(model, task, data, rows, precision):
     """Compute the loss of some rows of training data, without gradients: float."""
-    inputs, labels, weights = to_device(data.__getitems__(rows), model.device)
+    inputs, labels, weights = moved(data.__getitems__(rows), model.device)
     with torch.inference_mode(), autocast(precision, model.device):
         outputs, _ = in_parts(lambda part: task.forward(model, part), inputs, len(rows))
     return float(task.loss(outputs, labels, weights))

@@ -9,10 +9,9 @@ import sys
 
 import torch
 from skorch import NeuralNet
-from skorch.utils import to_device
 from torch.optim.lr_scheduler import LambdaLR
 
-from .device import autocast
+from .device import autocast, moved
 from .lean import lean
 from .parts import (
     RowTooLargeError,
@@ -148,7 +147,6 @@ class FineTuningNet(NeuralNet):
         with lean(self.device), autocast(self.precision, self.device):
             outputs = self.task.forward(self.module_, inputs)
         loss = self.task.loss(outputs, labels, weights)
-        self._check_finite(loss, "loss")
         self.scaler_.scale(loss).backward()
         one = isinstance(outputs, torch.Tensor)  # language models give several
         return {"loss": loss.detach(), "y_pred": outputs.detach() if one else None}
@@ -156,7 +154,7 @@ class FineTuningNet(NeuralNet):
     def _to_device(self, batch):
         inputs, *targets = batch  # states of frozen layers stay in the precision that they have
         # Cast first: not every device has float64.
-        return to_device((inputs, *_cast(targets, self.module_.dtype)), self.device)
+        return moved((inputs, *_cast(targets, self.module_.dtype)), self.device)
 
     def _fitting_step(self, batch, **fit_params):
         """Forward and backward of a batch: in parts where it does not fit into memory whole."""
@@ -226,7 +224,6 @@ class FineTuningNet(NeuralNet):
                 outputs.append(forward(part))
         outputs = torch.cat(outputs).requires_grad_()
         loss = self.task.loss(outputs, labels, weights)
-        self._check_finite(loss, "loss")
         self.scaler_.scale(loss).backward()
         for part, state, gradient in zip(parts, states, outputs.grad.split(size)):
             for generator, one in zip(generators, state):
@@ -242,16 +239,19 @@ class FineTuningNet(NeuralNet):
         learnt = [(name, p) for name, p in self.module_.named_parameters() if p.grad is not None]
         self.notify("on_grad_computed", named_parameters=iter(learnt), batch=batch, training=True)
         norm = torch.nn.utils.clip_grad_norm_([p for _, p in learnt], _LARGEST_NORM)
-        if self.precision != "float16":  # there the scaler leaves such steps out
-            self._check_finite(norm, "gradient's norm")
+        self._check_finite({"loss": step["loss"], "gradient's norm": norm})
         self.scaler_.step(self.optimizer_)
         self.scaler_.update()
         self.schedule_.step()
         torch.clear_autocast_cache()  # within a caller's autocast the old weights would stay in it
         return step
 
-    def _check_finite(self, value, what):
-        if not torch.isfinite(value):
+    def _check_finite(self, values):
+        # In one look at the device, which has to be waited for.
+        are_finite = torch.stack([torch.isfinite(value) for value in values.values()]).tolist()
+        for (what, value), is_finite in zip(values.items(), are_finite):
+            if is_finite or (what != "loss" and self.precision == "float16"):
+                continue  # with float16 the scaler leaves such steps out
             raise FloatingPointError(
                 f"The {what} must stay finite, but it became {value.item()} in epoch "
                 f"{len(self.history)}, batch {len(self.history[-1]['batches'])}. Use a smaller "

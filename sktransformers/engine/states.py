@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.utils import to_device
 
 from ..data.batching import batches, pad
-from .device import autocast, weights_cast_once
+from .device import autocast, moved, weights_cast_once
 from .parts import in_parts
 from .split import split
-from .store import Store, add_tensors
+from .store import Store
+from .tensor_files import add_tensors
 
 __all__ = ["States", "above_frozen", "above_store"]
 
@@ -64,7 +64,7 @@ def above_frozen(model, task, sets, plan, frozen, memory):
 
 
 def _split(model, task, freeze, examples, pad_id, precision):
-    sample = to_device(pad(examples, np.array([0]), pad_id), model.device)
+    sample = moved(pad(examples, np.array([0]), pad_id), model.device)
     return split(model, task, freeze, sample, precision)
 
 
@@ -130,7 +130,7 @@ class _Source:
         """Yield positions of examples and their states, in batches as inference makes them."""
         with weights_cast_once():
             for rows, n_own in batches(examples, self.device):
-                inputs = to_device(pad(examples, rows, self.pad_id), self.device)
+                inputs = moved(pad(examples, rows, self.pad_id), self.device)
                 with torch.no_grad(), autocast(self.precision, self.device):
                     found, _ = in_parts(self.lower, inputs, len(rows))
                 found = {name: t.cpu() for name, t in found.items()}

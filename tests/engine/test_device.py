@@ -6,9 +6,18 @@ from sktransformers.engine.device import (
     autocast,
     choose_device,
     choose_precision,
+    moved,
     prepare,
 )
 from sktransformers.output_layer import FullPrecisionLinear, only_at, output_layer
+
+
+def test_batches_are_moved_as_they_are():
+    batch = {"ids": torch.ones(2, 3, dtype=torch.long)}, ({"words": torch.zeros(4)}, torch.ones(2))
+    inputs, (labels, weights) = moved(batch, "meta")
+    assert (inputs["ids"].shape, inputs["ids"].dtype) == ((2, 3), torch.long)
+    assert {inputs["ids"].device, labels["words"].device, weights.device} == {torch.device("meta")}
+    assert moved(batch, "cpu")[0]["ids"] is batch[0]["ids"]
 
 
 def test_the_device_is_the_first_that_is_there(monkeypatch):

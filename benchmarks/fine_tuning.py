@@ -190,7 +190,9 @@ def describe():
     words = np.array([len(text.split()) for text in texts])
     return (
         f"{N_ROWS:,} texts of {words.min()} to {words.max()} words (median {np.median(words):.0f}, "
-        f"mean {words.mean():.0f}), {len(set(labels))} classes, one epoch, batches of {BATCH}."
+        f"mean {words.mean():.0f}), {len(set(labels))} classes, one epoch, batches of {BATCH}. "
+        "The share of the ceiling counts the products of the texts' own tokens: neither padding "
+        "nor the probe that starts the head."
     )
 
 

@@ -153,6 +153,7 @@ class BlockData(Dataset):
     """
 
     has_row_outputs = False
+    targets = None  # they are the blocks' own tokens
 
     def __init__(self, blocks, weights, pad_id):
         self.blocks = blocks

@@ -1,4 +1,4 @@
-"""The last layer of a model: where it is, its precision, and outputs at some places only."""
+"""The last layers of a model: where they are, their precision, and outputs at some places only."""
 
 import threading
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["FullPrecisionLinear", "only_at", "output_layer"]
+__all__ = ["FullPrecisionLinear", "SteadyLinear", "only_at", "output_layer", "pooled_layers"]
 
 _ROWS = 16
 _OUTPUTS = 8
@@ -33,21 +33,16 @@ def only_at(places):
         _asked.places = before
 
 
-class FullPrecisionLinear(nn.Linear):
-    """A linear layer that computes in its weights' own precision, also under autocast.
+class SteadyLinear(nn.Linear):
+    """A linear layer in which a row's bits do not depend on its place among the rows.
 
-    In bfloat16 the last layer gave 952 distinct values for 1,821 rows: ties, for every metric
-    that ranks.
+    Of a few rows kernels on a CPU compute the first ones in another order than the rest. Tokens
+    come in multiples of eight, but what is pooled of each text comes in any number.
     """
 
     def forward(self, input):
-        """Compute ``input @ weight.T + bias``, at the places that were asked for."""
-        wanted = getattr(_asked, "places", None)
-        with torch.autocast(input.device.type, enabled=False):
-            if wanted is not None and input.ndim > 2 and wanted.shape == input.shape[:2]:
-                input = input[wanted]
-            rows = input.to(self.weight.dtype).flatten(0, -2)
-            return self._of_rows(rows).unflatten(0, input.shape[:-1])
+        """Compute ``input @ weight.T + bias``."""
+        return self._of_rows(input) if input.ndim == 2 else super().forward(input)
 
     def _of_rows(self, chosen):
         """Compute some rows; without gradients in products of one shape.
@@ -74,6 +69,23 @@ class FullPrecisionLinear(nn.Linear):
         return functional.linear(input, weight, bias)[..., : self.out_features]
 
 
+class FullPrecisionLinear(SteadyLinear):
+    """A linear layer that computes in its weights' own precision, also under autocast.
+
+    In bfloat16 the last layer gave 952 distinct values for 1,821 rows: ties, for every metric
+    that ranks.
+    """
+
+    def forward(self, input):
+        """Compute ``input @ weight.T + bias``, at the places that were asked for."""
+        wanted = getattr(_asked, "places", None)
+        with torch.autocast(input.device.type, enabled=False):
+            if wanted is not None and input.ndim > 2 and wanted.shape == input.shape[:2]:
+                input = input[wanted]
+            rows = input.to(self.weight.dtype).flatten(0, -2)
+            return self._of_rows(rows).unflatten(0, input.shape[:-1])
+
+
 def output_layer(model):
     """The linear layer that makes the outputs: the last one outside the encoder, if it has one."""
     if model.base_model is model:
@@ -89,3 +101,9 @@ def output_layer(model):
             "none. Use a model of another family."
         )
     return outside[-1]
+
+
+def pooled_layers(model):
+    """The linear layers that may be given one row a text: those of poolers and of heads."""
+    tokens = {m for n, m in model.base_model.named_modules() if "pooler" not in n}
+    return [m for m in model.modules() if type(m) is nn.Linear and m not in tokens]

@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
-from ..output_layer import FullPrecisionLinear, output_layer
+from ..output_layer import FullPrecisionLinear, SteadyLinear, output_layer, pooled_layers
 
 __all__ = [
     "autocast",
@@ -144,4 +144,6 @@ def prepare(model, precision, device):
     for name, other in model.named_modules():
         if name.endswith("seq_relationship"):
             other.__class__ = FullPrecisionLinear
+    for other in pooled_layers(model):
+        other.__class__ = SteadyLinear
     return model.to(device=device, dtype=torch.float64 if precision == "float64" else torch.float32)

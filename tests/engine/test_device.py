@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+import transformers
+from torch import nn
 
 from sktransformers.engine.device import (
     autocast,
@@ -9,7 +11,7 @@ from sktransformers.engine.device import (
     moved,
     prepare,
 )
-from sktransformers.output_layer import FullPrecisionLinear, only_at, output_layer
+from sktransformers.output_layer import FullPrecisionLinear, SteadyLinear, only_at, output_layer
 
 
 def test_batches_are_moved_as_they_are():
@@ -101,11 +103,12 @@ def test_outputs_at_some_places_are_those_of_the_whole(tiny_bert):
     torch.testing.assert_close(alone, some[: len(alone)])
 
 
-@pytest.mark.parametrize("n_outputs", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("kind", [FullPrecisionLinear, SteadyLinear])
+@pytest.mark.parametrize("n_outputs", [1, 2, 3, 4, 9, 384])
 @pytest.mark.parametrize("n_features", [32, 64, 96, 312, 384])
-def test_a_rows_outputs_do_not_depend_on_its_place(n_features, n_outputs):
+def test_a_rows_outputs_do_not_depend_on_its_place(n_features, n_outputs, kind):
     torch.manual_seed(0)
-    layer = FullPrecisionLinear(n_features, n_outputs, bias=n_outputs != 3)
+    layer = kind(n_features, n_outputs, bias=n_outputs != 3)
     for n_rows in range(1, 65):
         rows = torch.randn(n_features).expand(n_rows, n_features).contiguous()
         with torch.inference_mode():
@@ -113,3 +116,21 @@ def test_a_rows_outputs_do_not_depend_on_its_place(n_features, n_outputs):
         assert outputs.shape == (n_rows, n_outputs)
         assert (outputs == outputs[0]).all()
         torch.testing.assert_close(outputs, layer(rows))
+
+
+@pytest.mark.parametrize("family", ["Bert", "Roberta", "DistilBert", "Albert", "Electra"])
+def test_what_is_pooled_of_texts_goes_through_steady_layers(family):
+    name = "dim" if family == "DistilBert" else "hidden_size"
+    heads = "n_heads" if family == "DistilBert" else "num_attention_heads"
+    config = getattr(transformers, f"{family}Config")(vocab_size=50, **{name: 32, heads: 2})
+    model = getattr(transformers, f"{family}ForSequenceClassification")(config).eval()
+    prepare(model, "float32", "cpu")
+    seen = []
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.register_forward_pre_hook(lambda m, given: seen.append((type(m), given[0].ndim)))
+    with torch.inference_mode():
+        model(input_ids=torch.arange(24).reshape(3, 8))
+    assert (FullPrecisionLinear, 2) in seen
+    assert (nn.Linear, 3) in seen
+    assert (nn.Linear, 2) not in seen

@@ -74,13 +74,13 @@ def batches_of_one_shape(widths, tokens):
     n_own : int
         How many of the rows are not repeats.
     """
-    for width in np.unique(widths)[::-1]:
+    for width in sorted(set(widths.tolist()), reverse=True):
         rows = np.flatnonzero(widths == width)
-        size = max(1, tokens // int(width))
+        size = max(1, tokens // width)
         size -= size % 8 if size > 8 else 0  # shapes for which a single row often has the same bits
         for start in range(0, len(rows), size):
             own = rows[start : start + size]
-            yield np.pad(own, (0, size - len(own)), mode="edge"), len(own)
+            yield own[np.minimum(np.arange(size), len(own) - 1)], len(own)
 
 
 def batches(examples, device):

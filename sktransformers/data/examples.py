@@ -121,6 +121,8 @@ class Examples:
     @classmethod
     def concatenate(cls, parts):
         """Join several records into one, in order; the rows of each count on from the last."""
+        if len(parts) == 1:
+            return parts[0]
         lengths = np.concatenate([part.lengths for part in parts])
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = second = None

@@ -1,5 +1,7 @@
 """Forward passes without gradients: the one place that restores the caller's order."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from tqdm.auto import tqdm
@@ -10,7 +12,7 @@ from ..data.tokenization import tell_of_cuts, tokenise
 from ..output_layer import output_layer
 from .device import autocast, moved, weights_cast_once
 from .parts import Fitting, in_parts
-from .shapes import FEW, fewest_rows
+from .shapes import FEW, least
 from .states import above_store
 
 __all__ = ["are_finite", "batch_loss", "features", "forward", "infer", "infer_texts"]
@@ -35,7 +37,7 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False, batches=
         As ``choose_precision`` names it.
     pad_id : int
     sparing : bool, default=False
-        Whether it is worth finding out how few rows a batch can do with.
+        Whether it is worth finding out how little can be computed.
     batches : callable, default=batches
         Gives the rows of each batch. Others than the default are for rows that are used together.
 
@@ -47,21 +49,23 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False, batches=
         What ``task.forward`` gives for them.
     """
     device, fitting = model.device, Fitting()
+    sparing = sparing and examples.states is None
+    # For one text a millisecond less. What a model makes in it would be of no use to gradients,
+    # but fits start from copies. Autocast blocks share no weights in it.
+    without_gradients = torch.inference_mode if sparing else torch.no_grad
+
+    def lay(rows):
+        return moved(pad(examples, rows, pad_id), device)
 
     def compute(inputs):
         # Entered for each batch: a generator must not leave its caller in inference mode.
-        with torch.no_grad(), autocast(precision, device):
+        with without_gradients(), autocast(precision, device):
             return task.forward(model, inputs)
 
     with weights_cast_once():
         for rows, n_own in batches(examples, device):
-            inputs = moved(pad(examples, rows, pad_id), device)
-            few = len(rows)
-            if sparing:
-                few = fewest_rows(model, task, inputs, n_own, precision)
-            if few < len(rows):
-                inputs = {name: values[:few] for name, values in inputs.items()}
-            yield rows[:n_own], fitting(compute, inputs)[:n_own]
+            laid = least(model, task, rows, n_own, lay, precision) if sparing else lay(rows)
+            yield rows[:n_own], fitting(compute, laid)[:n_own]
 
 
 def infer(model, task, examples, *, precision, pad_id, bar=None):
@@ -144,13 +148,12 @@ def infer_texts(
         As ``infer`` gives them.
     """
     distinct, places = texts.distinct()
-    order = np.argsort(places, kind="stable")
     parts, cut, found = [], [], None
     pad_id = tokenizer.pad_token_id
     above = above_store(model, task, frozen, precision, memory, pad_id)
-    # On the error stream, and only where it takes more than a moment.
-    bar = tqdm(total=len(distinct), unit="text", delay=1, leave=False, disable=not verbose)
-    with bar:
+    # A bar comes on the error stream, and only where it takes more than a moment.
+    told = {"total": len(distinct), "unit": "text", "delay": 1, "leave": False}
+    with tqdm(**told) if verbose else nullcontext() as bar:
         for start in range(0, len(distinct), _CHUNK):
             some = distinct.part(start, start + _CHUNK)
             examples, of_some = tokenise(tokenizer, some, max_length, stride)
@@ -164,7 +167,7 @@ def infer_texts(
                 continue
             if found is None:
                 found = np.empty((len(places), *part.shape[1:]), dtype=part.dtype)
-            rows = order[slice(*np.searchsorted(places[order], [start, start + len(part)]))]
+            rows = np.flatnonzero((places >= start) & (places < start + len(part)))
             found[rows] = part[places[rows] - start]
     tell_of_cuts(np.concatenate(cut)[places], texts, max_length)
     return Ragged.concatenate(parts).take(places) if parts else found

@@ -45,13 +45,14 @@ def one_text():
     tokenizer, bare = model.tokenizer_, model.model_
     peer = pipeline("text-classification", model=bare.float(), tokenizer=tokenizer)
 
-    def by_hand():
+    def by_hand(precision):
         given = tokenizer([text], return_tensors="pt")
-        with torch.inference_mode(), autocast(model._precision, model.device_):
-            return bare(**given).logits.numpy()
+        with torch.inference_mode(), autocast(precision, model.device_):
+            return bare(**given).logits.cpu().numpy()
 
     works = {
-        "tokenizer and bare model": by_hand,
+        "tokenizer and bare model": lambda: by_hand(model._precision),
+        "the same in float32, as it is called by hand": lambda: by_hand("float32"),
         "BertClassifier.predict": lambda: model.predict([text]),
         "transformers.pipeline": lambda: peer(text),
     }

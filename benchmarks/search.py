@@ -10,19 +10,18 @@ import warnings
 from rounds import compete
 from rows import reviews
 
-N_ROWS = 400
 GRID = {"learning_rate": [1e-4, 3e-4, 1e-3, 3e-3], "weight_decay": [0.0, 0.01, 0.1]}
 warnings.simplefilter("ignore")
 
 
-def of_search(freeze, *, keeps):
+def of_search(freeze, n_rows, *, keeps):
     def run(seed):
         from sklearn.model_selection import GridSearchCV
 
         from sktransformers import BertClassifier
         from sktransformers.engine import states
 
-        texts, labels, *_ = reviews(N_ROWS)
+        texts, labels, *_ = reviews(n_rows)
         with tempfile.TemporaryDirectory() as folder:
             if not keeps:
                 states._split = lambda *args: None  # as if there were nothing to keep
@@ -39,17 +38,16 @@ def of_search(freeze, *, keeps):
 
 
 def describe():
-    return f"{N_ROWS:,} texts of mixed length, MiniLM, {4 * 3} candidates x 3 folds x 3 epochs."
+    return f"Texts of mixed length, MiniLM, {4 * 3} candidates x 3 folds x 3 epochs; with imports."
 
 
 CONTENDERS = {
-    "freeze='backbone', memory=": of_search("backbone", keeps=True),
-    "freeze='backbone', every forward pass": of_search("backbone", keeps=False),
-    "freeze=4, memory=": of_search(4, keeps=True),
-    "freeze=4, every forward pass": of_search(4, keeps=False),
+    f"freeze={freeze!r}, {n_rows:,} texts, {name}": of_search(freeze, n_rows, keeps=keeps)
+    for freeze, n_rows in (("backbone", 1000), (4, 400))
+    for name, keeps in (("memory=", True), ("every forward pass", False))
 }
 
-OURS = {name: name.partition(",")[0] + ", memory=" for name in CONTENDERS}
+OURS = {name: name.rpartition(", ")[0] + ", memory=" for name in CONTENDERS}
 
 if __name__ == "__main__":
     compete(__file__, CONTENDERS, ours=OURS, n_rounds=1, describe=describe)

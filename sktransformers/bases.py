@@ -2,16 +2,18 @@
 
 import copy
 import threading
+import weakref
 from collections import OrderedDict
 from pathlib import Path
 
-__all__ = ["copies_of"]
+__all__ = ["copies_of", "origin_of"]
 
 _MOST = 2  # models
 _LARGEST = 2**30  # bytes of weights: larger ones are read anew, rather than held twice
 
 _lock = threading.Lock()
 _kept = OrderedDict()
+_origins = weakref.WeakKeyDictionary()
 
 
 def copies_of(folder, what, load):
@@ -38,7 +40,9 @@ def copies_of(folder, what, load):
         if found is not None:
             _kept.move_to_end(key)
     if found is not None:
-        return copy.deepcopy(found)
+        found = copy.deepcopy(found)
+        _origins[found[0]] = key
+        return found
     model, *others, is_always_so = load()
     if is_always_so and sum(p.nbytes for p in model.parameters()) <= _LARGEST:
         found = copy.deepcopy((model, *others))
@@ -47,6 +51,11 @@ def copies_of(folder, what, load):
             while len(_kept) > _MOST:
                 _kept.popitem(last=False)
     return model, *others
+
+
+def origin_of(model):
+    """What a model was copied from, or None; says nothing of what has become of it since."""
+    return _origins.get(model)
 
 
 def _identity(folder):

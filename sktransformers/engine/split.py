@@ -14,6 +14,9 @@ from .freezing import layer_stack, lowest_modules
 __all__ = ["Split", "split"]
 
 
+_found_good = set()  # hashes of the kinds of models that were split without changing a bit
+
+
 @dataclass(frozen=True)
 class Split:
     """A model in two parts that share its weights.
@@ -43,7 +46,9 @@ def split(model, task, freeze, inputs, precision):
     """Split a model above its frozen layers, if that changes nothing.
 
     Families differ in what their layers take and give. So the two parts are tried on some inputs,
-    and taken only if they give what the whole model gives, to the bit.
+    and taken only if they give what the whole model gives, to the bit. That depends on the kind of
+    model, not on its weights: each kind is tried once in a process, but above single layers, which
+    are asked for what they hand on.
 
     Parameters
     ----------
@@ -65,17 +70,23 @@ def split(model, task, freeze, inputs, precision):
         return Split(model, partial(_outputs, task, model), [model], repr(task), _Given(task))
     if freeze == "backbone" and model.base_model is model:
         return None
+    kind = type(model), model.config.to_json_string(), repr(task), freeze, precision, model.device
     try:
         if freeze == "backbone":
             made = _above_encoder(model, task, inputs)
         else:
             made = _above_layers(model, task, freeze)
+        if freeze == "backbone" and hash(kind) in _found_good:
+            return made
         with torch.inference_mode(), autocast(precision, model.device):
             whole = task.forward(model, inputs)
             parts = task.forward(made.upper, {**inputs, "states": made.lower(inputs)})
     except (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError):
         return None
-    return made if torch.equal(whole, parts) else None
+    if not torch.equal(whole, parts):
+        return None
+    _found_good.add(hash(kind))
+    return made
 
 
 @dataclass(frozen=True)

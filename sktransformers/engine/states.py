@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..bases import origin_of
 from ..data.batching import batches, pad
 from .device import autocast, moved, weights_cast_once
 from .parts import in_parts
@@ -23,6 +24,8 @@ _SHARE = 0.25  # of the free memory that the states of a fit may take
 _AT_ONCE = 1024  # texts
 _FILE = 64 * 2**20  # bytes, about, that are written to the store at once
 _TELLING = 3  # tokens: of a text of one, the first is also the mean
+
+_of_origins, _MOST_ORIGINS = {}, 64  # fingerprints of untouched copies
 
 # What a configuration says of the head, or of where it comes from.
 _NOT_OF_LAYERS = {
@@ -56,7 +59,9 @@ def above_frozen(model, task, sets, plan, frozen, memory):
     parts = _split(model, task, frozen, data.examples, data.pad_id, plan.precision)
     if parts is None:
         return model
-    source = _Source.of(model, parts, data.pad_id, plan.precision, memory)
+    # Nobody has touched the model since the fit has opened it: all copies have one fingerprint.
+    origin = origin_of(model)
+    source = _Source.of(model, parts, data.pad_id, plan.precision, memory, origin)
     room = _Room(_SHARE * free_memory())
     for some in sets:
         states = States.of(some.examples, source, room)
@@ -87,19 +92,27 @@ def free_memory():
         return 4 * 2**30
 
 
-def fingerprint(model, parts, precision):
+def fingerprint(model, parts, precision, origin=None):
     """A name for all that decides the states of a text, but the text.
 
-    The number of threads is in it: with another one bfloat16 differs in the last bits.
+    The number of threads is in it: with another one bfloat16 differs in the last bits. With an
+    ``origin``, of which the model is an untouched copy, the weights are read once in a process.
     """
     config = model.config.to_dict()
     config = {name: value for name, value in config.items() if name not in _NOT_OF_LAYERS}
     about = [parts.name, precision, model.device.type, torch.__version__, torch.get_num_threads()]
     found = hashlib.sha256(json.dumps([about, config], sort_keys=True, default=str).encode())
+    key = None if origin is None else (origin, found.hexdigest())
+    if key in _of_origins:
+        return _of_origins[key]
     tensors = [item for module in parts.parts for item in module.state_dict().items()]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for digest in pool.map(_digest, tensors):
             found.update(digest)
+    if key is not None:
+        if len(_of_origins) >= _MOST_ORIGINS:
+            _of_origins.clear()
+        _of_origins[key] = found.hexdigest()
     return found.hexdigest()
 
 
@@ -132,9 +145,11 @@ class _Source:
     store: Store | None
 
     @classmethod
-    def of(cls, model, parts, pad_id, precision, memory):
+    def of(cls, model, parts, pad_id, precision, memory, origin=None):
         """The source of a part of a model."""
-        store = None if memory is None else Store(memory, fingerprint(model, parts, precision))
+        store = None
+        if memory is not None:
+            store = Store(memory, fingerprint(model, parts, precision, origin))
         return cls(parts.lower, model.device, pad_id, precision, store)
 
     def compute(self, examples):

@@ -1,3 +1,4 @@
+import copy
 import gc
 import shutil
 
@@ -41,6 +42,13 @@ def test_a_fit_does_not_change_what_others_start_from(tiny_bert, loaded):
     model.tokenizer_.add_tokens(["cat"])
     assert np.array_equal(model.fit(X, Y).predict_proba(X), first)
     assert loaded == [tiny_bert]
+
+
+def test_only_untouched_copies_have_an_origin(tiny_bert, loaded):
+    first, second = (BertEmbedder(tiny_bert).fit(X).model_ for _ in range(2))
+    assert bases.origin_of(first) is None  # read, not copied
+    assert bases.origin_of(second)[0][0] == tiny_bert
+    assert bases.origin_of(copy.deepcopy(second)) is None
 
 
 def test_changed_files_are_read_anew(tiny_bert, loaded, tmp_path):

@@ -15,6 +15,8 @@ __all__ = ["settle", "start_head"]
 _ROWS = 1000
 _ROWS_PER_CLASS = 10
 
+_found_able = set()  # hashes of the kinds of models that can do a precision
+
 
 def settle(model, tokenizer, plan):
     """Put a model onto its device, in a precision that it can.
@@ -32,7 +34,8 @@ def settle(model, tokenizer, plan):
         With float32 where the low precision that the device does best is more than the model can.
     """
     prepare(model, plan.precision, plan.device)
-    if not plan.may_fall_back:
+    kind = hash((type(model), model.config.to_json_string(), plan.precision, model.device))
+    if not plan.may_fall_back or kind in _found_able:
         return plan
     ids = tokenizer("a")["input_ids"]
     inputs = {"input_ids": torch.tensor([ids], device=model.device)}
@@ -41,7 +44,8 @@ def settle(model, tokenizer, plan):
         with torch.inference_mode(), autocast(plan.precision, model.device):
             model.base_model(**inputs)
     except RuntimeError:  # DeBERTa masks with numbers that bfloat16 cannot hold
-        plan = replace(plan, precision="float32", may_fall_back=False)
+        return replace(plan, precision="float32", may_fall_back=False)
+    _found_able.add(kind)
     return plan
 
 

@@ -155,8 +155,8 @@ class _File:
         }
 
     def entry(self, place):
-        """One text's states, in memory of their own."""
-        found = {name: values[place].clone() for name, values in self._rows.items()}
+        """One text's states."""
+        found = {name: values[place] for name, values in self._rows.items()}
         for name, (values, offsets) in self._tokens.items():
             found[name] = values[offsets[place] : offsets[place + 1]].clone()
         return found

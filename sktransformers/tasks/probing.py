@@ -51,13 +51,8 @@ def probed_head(features, targets, weights, n_classes):
     spread = _spread(features, mean, weights)
     standard = (features - mean) / spread
 
-    fold = _folds(targets)
-    losses = {
-        strength: _log_loss(
-            _unseen(standard, targets, weights, fold, strength, n_classes), targets, weights
-        )
-        for strength in _STRENGTHS
-    }
+    unseen = _unseen(standard, targets, weights, n_classes)
+    losses = {strength: _log_loss(found, targets, weights) for strength, found in unseen.items()}
     strength = min(losses, key=losses.get)
     frequencies = np.bincount(targets, weights, minlength=n_classes) / weights.sum()
     if losses[strength] >= _log_loss(np.log(frequencies)[None], targets, weights):
@@ -95,15 +90,18 @@ def _folds(targets):
     return fold
 
 
-def _unseen(standard, targets, weights, fold, strength, n_classes):
-    """Log-probabilities of every row from a regression that has not seen it."""
-    outputs = np.full((len(targets), n_classes), np.log(_RAREST))
+def _unseen(standard, targets, weights, n_classes):
+    """For each strength, log-probabilities of every row from a regression that has not seen it."""
+    shape, fold = (len(targets), n_classes), _folds(targets)
+    outputs = {strength: np.full(shape, np.log(_RAREST)) for strength in _STRENGTHS}
     for k in range(_FOLDS):
         train, test = fold != k, fold == k
         classes, codes = np.unique(targets[train], return_inverse=True)
-        coef, intercept = _regression(standard[train], codes, weights[train], strength)
-        logits = log_softmax(standard[test] @ coef.T + intercept, axis=1)
-        outputs[np.ix_(test, classes)] = logits
+        seen, others, own = standard[train], standard[test], weights[train]
+        for strength in _STRENGTHS:
+            coef, intercept = _regression(seen, codes, own, strength)
+            logits = log_softmax(others @ coef.T + intercept, axis=1)
+            outputs[strength][np.ix_(test, classes)] = logits
     return outputs
 
 

@@ -93,6 +93,19 @@ def test_other_weights_are_other_states(tiny_bert, computed, tmp_path):
     assert np.array_equal(model.set_params(memory=None).predict_proba(X), changed)
 
 
+def test_weights_that_were_changed_by_hand_are_other_states(tiny_bert, tmp_path):
+    params = {"freeze": "backbone", "memory": tmp_path, "max_epochs": 1, "random_state": 0}
+    for _ in range(3):  # the later ones know the fingerprint of what they were copied from
+        model = BertClassifier(tiny_bert, **params).fit(X, Y)
+    before = model.predict_proba(X)
+    model.model_.bert.embeddings.word_embeddings.weight.data[5:] *= 2  # tells no one
+    after = model.predict_proba(X)
+    assert not np.allclose(after, before)
+    assert np.array_equal(model.set_params(memory=None).predict_proba(X), after)
+    again = model.set_params(memory=tmp_path, warm_start=True).fit(X, Y).predict_proba(X)
+    assert np.array_equal(model.set_params(memory=None).predict_proba(X), again)
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_vectors_of_an_untrained_embedder(tiny_bert, computed, tmp_path, pooling):
     vectors = BertEmbedder(tiny_bert, pooling=pooling).fit_transform(X)

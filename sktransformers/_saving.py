@@ -91,6 +91,8 @@ class SavingMixin:
         ------
         FileExistsError
             If the repository holds files, but none that this method wrote.
+        ConnectionError
+            If the Hub cannot be reached, or refuses.
         """
         from .sharing import push
 

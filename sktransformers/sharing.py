@@ -1,6 +1,7 @@
 """A fitted estimator as a repository of the Hugging Face Hub, with the card that tells of it."""
 
 import tempfile
+from contextlib import contextmanager
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -50,11 +51,34 @@ def push(estimator, repo_id, scores, *, private, token, **commit):
         folder = Path(folder, "model")
         shared = _without_paths(estimator)
         save(shared, folder)  # before anything is made on the Hub
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        _must_be_ours(api, repo_id, commit["revision"])
+        with _told(repo_id):
+            repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+            _must_be_ours(api, repo_id, commit["revision"])
         (folder / "README.md").write_text(card(shared, repo_id, scores), encoding="utf-8")
         commit["commit_message"] = commit["commit_message"] or f"A fitted {type(shared).__name__}"
-        return api.upload_folder(repo_id=repo_id, folder_path=folder, **commit)
+        with _told(repo_id):
+            return api.upload_folder(repo_id=repo_id, folder_path=folder, **commit)
+
+
+@contextmanager
+def _told(repo_id):
+    """Say what the Hub needs where it cannot be reached or refuses."""
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    try:
+        yield
+    except HFValidationError as error:
+        raise ValueError(
+            "repo_id must be 'name' or 'organisation/name', of letters, digits, '-', '_' and '.', "
+            f"but {repo_id!r} came. Choose another name."
+        ) from error
+    except (HTTPError, ConnectionError) as error:  # refused; not reached, or HF_HUB_OFFLINE is set
+        reason = " ".join(str(error).split())[:300]
+        raise ConnectionError(
+            f"push_to_hub must reach the Hub with a token that may write to {repo_id!r}, but it "
+            f"cannot ({type(error).__name__}: {reason}). Log in with hf auth login, or pass a "
+            "token; save(path) keeps the estimator meanwhile."
+        ) from error
 
 
 def card(estimator, repo_id, scores):

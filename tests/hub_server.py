@@ -83,6 +83,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         path, content = unquote(self.path.partition("?")[0]), self.body()
+        if (self.root / "refuse").exists():
+            return self.answer({"error": "read only"}, 403)
         if path == "/api/validate-yaml":
             return self.answer({"errors": [], "warnings": []})
         if path == "/api/repos/create":

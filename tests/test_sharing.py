@@ -104,6 +104,36 @@ def test_a_repository_of_something_else_is_not_written_to(hub, tiny_bert, tmp_pa
     assert os.listdir(other) == ["data.csv"]
 
 
+def test_a_hub_that_cannot_be_reached_or_refuses_is_told(hub, tiny_bert, tmp_path):
+    BertClassifier(tiny_bert, max_epochs=1).fit(X, Y).save(tmp_path / "model")
+    (hub.root / "refuse").touch()
+    done = hub(
+        f"""
+        import os
+        from sktransformers import load
+        model = load({str(tmp_path / "model")!r})
+        def tried(name):
+            try:
+                model.push_to_hub(name)
+            except (ConnectionError, ValueError) as error:
+                print(type(error).__name__, error)
+        tried("me/good")
+        tried("me/no good")
+        from huggingface_hub import constants
+        constants.HF_HUB_OFFLINE = True
+        tried("me/good")
+        """
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    refused, misnamed, offline = done.stdout.splitlines()
+    must = "ConnectionError push_to_hub must reach the Hub with a token that may write to 'me/good'"
+    assert refused.startswith(must)
+    assert "403" in refused
+    assert misnamed.startswith("ValueError repo_id must be 'name' or 'organisation/name'")
+    assert offline.startswith(must)
+    assert "OfflineModeIsEnabled" in offline
+
+
 def test_a_card_tells_classes_parameters_scores_and_versions(tiny_bert):
     model = BertClassifier(tiny_bert, max_epochs=2, early_stopping=True, random_state=0)
     model.fit(X, ["a|b" if y == Y[0] else "no\nnews" for y in Y])

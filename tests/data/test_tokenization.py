@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from conftest import make_texts
 
-from sktransformers.data.pieces import Frame
+from sktransformers.data.pieces import Frame, pieces
 from sktransformers.data.texts import Texts
 from sktransformers.data.tokenization import tokenise
 from sktransformers.hub import DEFAULT_ENCODER, locate
@@ -25,6 +25,21 @@ def test_same_as_the_tokenizer_itself(kind, request):
     examples, cut = tokenise(tokenizer, Texts(texts), 64)
     assert cut.sum() == 0
     assert [examples[i].tolist() for i in range(50)] == [whole(tokenizer, t) for t in texts]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"truncation": True, "max_length": 3}, {"padding": "max_length", "max_length": 30},
+     {"split_special_tokens": True}],
+)  # fmt: skip
+def test_what_a_caller_has_asked_of_the_tokenizer_changes_nothing(minilm, asked):
+    texts = ["a longer text than three tokens", "a [SEP] b", "c"]
+    expected = [whole(minilm, text)[1:-1] for text in texts]
+    minilm(texts, **asked)
+    assert pieces(minilm, texts) == expected
+    minilm(texts, **asked)
+    examples, _ = tokenise(minilm, Texts(texts), 64)
+    assert [examples[row].tolist()[1:-1] for row in range(3)] == expected
 
 
 def test_frames_of_special_tokens(minilm, tiny_roberta, tiny_gpt2):

@@ -9,12 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PARTS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PARTS = {
+    page: re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL) for page in PAGES
+}
 
 
 def test_there_is_something_to_run():
     assert {p.stem for p in EXAMPLES} >= {"demo", "quickstart", "pandas_workflow", "grid_search"}
-    assert len(PARTS) >= 3
+    assert sum(len(parts) >= 3 for parts in PARTS.values()) >= 2
 
 
 @pytest.mark.slow
@@ -34,9 +37,10 @@ def test_example(path):
 
 
 @pytest.mark.slow
-def test_the_readme_runs_from_top_to_bottom(tmp_path):
-    script = tmp_path / "readme.py"
-    script.write_text("\n".join(PARTS), encoding="utf-8")
+@pytest.mark.parametrize("page", [page for page in PAGES if PARTS[page]], ids=lambda p: p.stem)
+def test_a_page_runs_from_top_to_bottom(page, tmp_path):
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(PARTS[page]), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
         capture_output=True,
@@ -45,6 +49,14 @@ def test_the_readme_runs_from_top_to_bottom(tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    assert links
+    for link in links:
+        assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
 def test_the_first_commands_are_the_makefiles():

@@ -49,7 +49,8 @@ def with_torchao(model):
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 
     quantised = copy.deepcopy(model)
-    quantize_(quantised, Int8DynamicActivationInt8WeightConfig())
+    only = {"filter_fn": lambda module, name: type(module) is torch.nn.Linear}
+    quantize_(quantised, Int8DynamicActivationInt8WeightConfig(), **only)
     return with_torch(quantised, "float32")
 
 

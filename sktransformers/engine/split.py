@@ -85,7 +85,8 @@ def split(model, task, freeze, inputs, precision):
         return None
     if not torch.equal(whole, parts):
         return None
-    _found_good.add(hash(kind))
+    if freeze == "backbone":
+        _found_good.add(hash(kind))
     return made
 
 
@@ -224,11 +225,12 @@ def _what_is_read(upper, task, inputs, outputs):
         # Not their sum, whose gradient a layer norm would leave at zero.
         mixed = logits.double().flatten() * torch.arange(1, logits.numel() + 1).to(logits.device)
         found = torch.autograd.grad(mixed.sum(), list(leaves.values()), allow_unused=True)
+    is_one = inputs["attention_mask"].sum() < 2  # of a single token the first is also the mean
     read = {}
     for name, gradient in zip(leaves, found):
         if gradient is None:
             continue
-        beyond = gradient.ndim == 3 and gradient[:, 1:].any()
+        beyond = gradient.ndim == 3 and (is_one or gradient[:, 1:].any())
         read[name if gradient.ndim != 3 or beyond else f"first of {name}"] = name
     return read
 

@@ -23,7 +23,7 @@ __all__ = ["States", "above_frozen", "above_store"]
 _SHARE = 0.25  # of the free memory that the states of a fit may take
 _AT_ONCE = 1024  # texts
 _FILE = 64 * 2**20  # bytes, about, that are written to the store at once
-_TELLING = 3  # tokens: of a text of one, the first is also the mean
+_TELLING = 3  # tokens of a text that shows which of them are read
 
 _of_origins, _MOST_ORIGINS = {}, 64  # fingerprints of untouched copies
 
@@ -103,8 +103,8 @@ def fingerprint(model, parts, precision, origin=None):
     about = [parts.name, precision, model.device.type, torch.__version__, torch.get_num_threads()]
     found = hashlib.sha256(json.dumps([about, config], sort_keys=True, default=str).encode())
     key = None if origin is None else (origin, found.hexdigest())
-    if key in _of_origins:
-        return _of_origins[key]
+    if (known := _of_origins.get(key)) is not None:
+        return known
     tensors = [item for module in parts.parts for item in module.state_dict().items()]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for digest in pool.map(_digest, tensors):

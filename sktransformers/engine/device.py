@@ -139,7 +139,7 @@ def prepare(model, precision, device):
     """Put a model onto a device in the precision that its weights are kept in."""
     layer = output_layer(model)
     if layer is not None:
-        # Another class for the same weights: names, state and pickles of the model stay the same.
+        # Another class for the same weights: names and state of the model stay the same.
         layer.__class__ = FullPrecisionLinear
     for name, other in model.named_modules():
         if name.endswith("seq_relationship"):

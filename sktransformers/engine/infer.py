@@ -50,8 +50,8 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False, batches=
     """
     device, fitting = model.device, Fitting()
     sparing = sparing and examples.states is None
-    # For one text a millisecond less. What a model makes in it would be of no use to gradients,
-    # but fits start from copies. Autocast blocks share no weights in it.
+    # For one text a millisecond less. What a model makes in it would be of no use to gradients:
+    # fits start from copies, and are not sparing. Autocast blocks share no weights in it.
     without_gradients = torch.inference_mode if sparing else torch.no_grad
 
     def lay(rows):
@@ -68,7 +68,7 @@ def forward(model, task, examples, *, precision, pad_id, sparing=False, batches=
             yield rows[:n_own], fitting(compute, laid)[:n_own]
 
 
-def infer(model, task, examples, *, precision, pad_id, bar=None):
+def infer(model, task, examples, *, precision, pad_id, bar=None, sparing=True):
     """Compute the outputs of all rows, in their order; those of a row's windows are averaged.
 
     Parameters
@@ -77,6 +77,8 @@ def infer(model, task, examples, *, precision, pad_id, bar=None):
         As ``forward`` takes them.
     bar : tqdm, default=None
         Moved on by the rows that are done.
+    sparing : bool, default=True
+        Whether it may be found out how little can be computed for a few rows.
 
     Returns
     -------
@@ -84,7 +86,8 @@ def infer(model, task, examples, *, precision, pad_id, bar=None):
         float64; vectors float32. Of token lists Ragged: of each row (n_words, n_outputs).
     """
     collected, dtype = None, np.float32 if task.averages_tokens else np.float64
-    settings = {"precision": precision, "pad_id": pad_id, "sparing": len(examples) <= FEW}
+    sparing = sparing and len(examples) <= FEW
+    settings = {"precision": precision, "pad_id": pad_id, "sparing": sparing}
     for rows, outputs in forward(model, task, examples, **settings):
         units = rows
         if examples.words is not None:

@@ -20,7 +20,7 @@ __all__ = ["FEW", "least"]
 
 FEW = 4  # rows of a call for which it is worth a trial
 
-_tried = weakref.WeakKeyDictionary()  # model -> {(precision, threads, width, rows, own): same?}
+_tried = weakref.WeakKeyDictionary()  # model -> {what decides the shapes: are the bits the same?}
 
 
 def least(model, task, rows, n_own, lay, precision):
@@ -46,8 +46,10 @@ def least(model, task, rows, n_own, lay, precision):
     if model.device.type != "cpu" or not n_own < len(rows) or n_own > FEW:
         return lay(rows)
     few, tried = lay(rows[:n_own]), _tried.setdefault(model, {})
-    # A change of weights changes no order, but a change of their precision does.
-    about = (precision, model.dtype, torch.get_num_threads(), *few["input_ids"].shape, len(rows))
+    # A change of weights changes no order, but a change of their precision does; rows without
+    # padding need no mask.
+    kind = type(task), precision, model.dtype, bool(few["attention_mask"].all())
+    about = (*kind, torch.get_num_threads(), *few["input_ids"].shape, len(rows))
     if about not in tried:
         whole = lay(rows)
         try:

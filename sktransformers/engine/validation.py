@@ -44,9 +44,8 @@ def validator(estimator, task, rows, data):
     labels, weights = task.collate(data.row_targets), torch.from_numpy(data.row_weights)
 
     def validate(model):
-        outputs = infer(
-            model, task, data.examples, precision=estimator._precision, pad_id=data.pad_id
-        )
+        settings = {"precision": estimator._precision, "pad_id": data.pad_id}
+        outputs = infer(model, task, data.examples, sparing=False, **settings)
         values = np.asarray(outputs)
         if not np.isfinite(values).all():
             raise FloatingPointError(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import tempfile
 from importlib import import_module, metadata
+from os import PathLike
 from pathlib import Path
 
 from . import hub
@@ -140,12 +141,22 @@ def load(path, expected=None):
         If the folder was not written by ``save``.
     DamagedModelError
         If a file is not as it was written; it is named.
+    NotADirectoryError
+        If it is a file.
     TypeError
         If it holds an estimator of another class.
     """
     import safetensors.torch
 
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(
+            f"path must be that of a folder which save() wrote, but {path!r} came. Pass a path."
+        )
     given, folder, links = str(path), Path(path).expanduser(), None
+    if folder.is_file():
+        raise NotADirectoryError(
+            f"{given!r} must be a folder that save() wrote, but it is a file. Pass the folder."
+        )
     if hub.is_id(path) and not folder.exists() and not older(folder).exists():
         folder = hub.download(given, MANIFEST, lambda found: _read_manifest(found)["files"])
         links = folder.parents[1].resolve()  # the Hub's cache links to its blobs

@@ -183,6 +183,11 @@ def test_files_outside_the_folder_are_not_read(folder, tmp_path):
 def test_no_such_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="must be a folder that save"):
         load(tmp_path / "nothing")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="must be a folder that save"):
+        load(tmp_path / "file")
+    with pytest.raises(TypeError, match="path must be that of a folder"):
+        load(3)
     with pytest.raises(FileNotFoundError, match="pass its path as model="):
         load(tmp_path)
 

@@ -91,6 +91,8 @@ class SavingMixin:
         ------
         FileExistsError
             If the repository holds files, but none that this method wrote.
+        ValueError
+            If the Hub knows no such names.
         ConnectionError
             If the Hub cannot be reached, or refuses.
         """

@@ -70,7 +70,7 @@ def _told(repo_id):
     except HFValidationError as error:
         raise ValueError(
             "repo_id must be 'name' or 'organisation/name', of letters, digits, '-', '_' and '.', "
-            f"but {repo_id!r} came. Choose another name."
+            f"but {repo_id!r} came ({' '.join(str(error).split())}). Choose another name."
         ) from error
     except (HTTPError, ConnectionError) as error:  # refused; not reached, or HF_HUB_OFFLINE is set
         reason = " ".join(str(error).split())[:300]

@@ -15,6 +15,7 @@ os.environ.update(
     SCIPY_ARRAY_API="1",  # or scikit-learn skips one of its checks
 )
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,12 @@ torch.set_num_threads(1)
 
 ANIMALS = ["cat", "dog", "horse", "cow", "sheep", "goat", "hen", "duck", "goose", "pig"]
 COLOURS = ["red", "green", "blue", "black", "white", "yellow", "brown", "pink", "grey", "purple"]
+
+
+def pytest_configure():
+    """Take Ctrl-C also as a job in a shell's background, which ignores it: some tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_texts(n_rows=64, seed=0):

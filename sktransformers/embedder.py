@@ -84,8 +84,8 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
         A folder in which what frozen layers give for each text is kept (of an embedder without
         ``objective`` its vectors), for the other folds and candidates of a search, other processes
         and predictions: it is computed once. Where 20 GiB, or half of what the disk has, would be
-        exceeded, what was not used for longest goes, told by a warning. Where nothing is frozen
-        nothing is kept.
+        exceeded, what was not used for longest goes, told by a warning. Where all layers are
+        trained nothing is kept.
 
     early_stopping : bool, default=False
         Stop after ``n_iter_no_change`` epochs without progress in validation, and go back to the

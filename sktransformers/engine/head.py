@@ -34,8 +34,10 @@ def settle(model, tokenizer, plan):
         With float32 where the low precision that the device does best is more than the model can.
     """
     prepare(model, plan.precision, plan.device)
+    if not plan.may_fall_back:
+        return plan
     kind = hash((type(model), model.config.to_json_string(), plan.precision, model.device))
-    if not plan.may_fall_back or kind in _found_able:
+    if kind in _found_able:
         return plan
     ids = tokenizer("a")["input_ids"]
     inputs = {"input_ids": torch.tensor([ids], device=model.device)}

@@ -78,28 +78,21 @@ def test_two_parts_give_what_the_whole_gives(make, config, freeze, head):
     assert torch.equal(again, whole)  # the model is as it was
 
 
-@pytest.mark.parametrize(
-    ("config", "head", "kept"),
-    [
-        (FAMILIES[0], HEADS[0], {"pooler_output"}),
-        (FAMILIES[1], HEADS[0], {"first of last_hidden_state"}),
-        (FAMILIES[0], HEADS[1], {"last_hidden_state"}),
-    ],
-)
+READ = [
+    (FAMILIES[0], HEADS[0], {"pooler_output"}),
+    (FAMILIES[1], HEADS[0], {"first of last_hidden_state"}),
+    (FAMILIES[0], HEADS[1], {"last_hidden_state"}),
+]
+
+
+@pytest.mark.parametrize(("config", "head", "kept"), READ)
 def test_of_one_token_nothing_can_be_told(make, config, head, kept):
     parts = split(make(config, head), Logits(), "backbone", rows([1]), "float32")
     kept = {name.removeprefix("first of ") for name in kept}
     assert set(parts.lower(rows([4, 6]))) == kept
 
 
-@pytest.mark.parametrize(
-    ("config", "head", "kept"),
-    [
-        (FAMILIES[0], HEADS[0], {"pooler_output"}),
-        (FAMILIES[1], HEADS[0], {"first of last_hidden_state"}),
-        (FAMILIES[0], HEADS[1], {"last_hidden_state"}),
-    ],
-)
+@pytest.mark.parametrize(("config", "head", "kept"), READ)
 def test_only_what_the_head_reads_is_kept(make, config, head, kept):
     parts = split(make(config, head), Logits(), "backbone", rows([7]), "float32")
     assert set(parts.lower(rows([4, 6]))) == kept

@@ -9,15 +9,16 @@ import math
 import torch
 from torch.autograd.function import once_differentiable
 
-from .dropout import drop_, kept_elements, scale_of
+from .dropout import drop_, dropped, kept_elements, scale_of
 
-__all__ = ["attention"]
+__all__ = ["added_to_scores", "attention", "precision_of"]
 
 _CHUNK = 2**20  # scores that fit in a core's cache, with what is made of them
+_SMALLEST, _LARGEST = 1e-30, 1e38  # sums of exponentials that bfloat16 holds without loss
 _REMEMBERED = 2**23  # scores of a layer that are kept for the way back; of more, computed again
 
 
-def attention(query, key, value, mask=None, p=0.0, scale=None):
+def attention(query, key, value, mask=None, p=0.0, scale=None, packing=None):
     """Scaled dot-product attention, with dropout of the shares.
 
     As in Vaswani et al. (2017), Attention is all you need: ``softmax(scale * Q K') V``.
@@ -28,24 +29,37 @@ def attention(query, key, value, mask=None, p=0.0, scale=None):
     key : Tensor of shape (n_rows, n_heads, n_keys, n_dims)
     value : Tensor of shape (n_rows, n_heads, n_keys, n_dims)
     mask : Tensor or None
-        That broadcasts to (n_rows, n_heads, n_queries, n_keys): True where a query sees a key, or
-        what is added to the scores. It has no gradient.
+        What is added to the scores, as ``added_to_scores`` gives it. It broadcasts to
+        (n_rows, n_heads, n_queries, n_keys).
     p : float
         The share that is dropped.
     scale : float or None
         With None one over the root of ``n_dims``.
+    packing : Packing or None
+        How the tokens of all rows are laid out one after the other; they then take the place of
+        queries and keys, and ``n_rows`` is 1.
     """
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    if torch.is_autocast_enabled("cpu"):
-        dtype = torch.get_autocast_dtype("cpu")
-        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    if mask is not None:
-        mask = _added(mask, query.dtype)
-    return _Attention.apply(query, key, value, mask, p, scale)
+    dtype = precision_of(query)
+    query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+    return _Attention.apply(query, key, value, mask, p, scale, packing)
 
 
-def _added(mask, dtype):
-    """What is added to the scores; None where that is nothing."""
+def precision_of(query):
+    """In which precision the scores are computed."""
+    on = torch.is_autocast_enabled("cpu")
+    return torch.get_autocast_dtype("cpu") if on else query.dtype
+
+
+def added_to_scores(mask, dtype):
+    """What a mask adds to scores: a tensor of their precision, or None where that is nothing.
+
+    Parameters
+    ----------
+    mask : Tensor
+        True where a query sees a key, or numbers. It has no gradient.
+    dtype : torch.dtype
+    """
     # Not infinite: a row that sees nothing must not become NaN.
     smallest = torch.finfo(dtype).min
     if mask.dtype == torch.bool:
@@ -55,26 +69,49 @@ def _added(mask, dtype):
     return mask.clamp(min=smallest).to(dtype)
 
 
+class _Rows:
+    """Some rows of a batch that is laid out as usual: the counterpart of ``packing.Chunk``."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def take(self, x):
+        return x[self.rows].contiguous()
+
+    def put(self, out, values):
+        out[self.rows] = values
+
+    def sums(self, shares):
+        return shares.sum(-1, keepdim=True)
+
+    def hide_padding(self, scores):
+        return scores
+
+    def mask(self, added):
+        return added if added.shape[0] == 1 else added[self.rows]
+
+
 class _Attention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, query, key, value, mask, p, scale):
+    def forward(ctx, query, key, value, mask, p, scale, packing):
         n_rows, n_heads, n_queries, _ = query.shape
-        size = n_heads * n_queries * key.shape[-2]
-        step = max(1, _CHUNK // size)
-        ctx.chunks = [slice(start, start + step) for start in range(0, n_rows, step)]
-        ctx.p, ctx.scale, ctx.shares, ctx.kept = p, scale, [], []
+        if packing is None:
+            step = max(1, _CHUNK // (n_heads * n_queries * key.shape[-2]))
+            chunks = [_Rows(slice(start, start + step)) for start in range(0, n_rows, step)]
+        else:
+            chunks = packing.chunks(_CHUNK // n_heads)
+        ctx.p, ctx.scale, ctx.chunks, ctx.shares, ctx.kept = p, scale, chunks, [], []
         ctx.save_for_backward(query, key, value, mask)
-        out = value.new_empty((*query.shape[:-1], value.shape[-1]))
+        out, room = _empty(query, value.shape[-1]), _REMEMBERED
         with torch.autocast("cpu", enabled=False):
-            for rows in ctx.chunks:
-                shares = _shares(query, key, mask, scale, rows)
-                if n_rows * size <= _REMEMBERED:
-                    ctx.shares.append(shares)
-                    shares = shares.clone() if p else shares
+            for chunk in chunks:
+                shares = _shares(chunk, query, key, mask, scale)
+                room -= shares.numel()
+                ctx.shares.append(shares if room >= 0 else None)
                 if p:
-                    ctx.kept.append(kept_elements(shares.shape, p))
-                    drop_(shares, ctx.kept[-1])
-                torch.matmul(shares, value[rows], out=out[rows])
+                    ctx.kept.append(kept_elements(shares.shape, p, shares.dtype))
+                    shares = dropped(shares, ctx.kept[-1])
+                chunk.put(out, shares @ chunk.take(value))
         return out.mul_(scale_of(p)) if p else out
 
     @staticmethod
@@ -83,26 +120,45 @@ class _Attention(torch.autograd.Function):
         query, key, value, mask = ctx.saved_tensors
         if ctx.p:
             grad = grad * scale_of(ctx.p)
-        of_query, of_key, of_value = (
-            torch.empty_like(x, memory_format=torch.contiguous_format) for x in (query, key, value)
-        )
-        for i, rows in enumerate(ctx.chunks):
-            shares = ctx.shares[i] if ctx.shares else _shares(query, key, mask, ctx.scale, rows)
-            of_shares = grad[rows] @ value[rows].transpose(-1, -2)
-            used = shares
+        of_query, of_key, of_value = (_empty(x, x.shape[-1]) for x in (query, key, value))
+        for i, chunk in enumerate(ctx.chunks):
+            shares = ctx.shares[i]
+            if shares is None:
+                shares = _shares(chunk, query, key, mask, ctx.scale)
+            own, used = chunk.take(grad), shares
+            of_shares = own @ chunk.take(value).transpose(-1, -2)
             if ctx.p:
-                used = drop_(shares.clone(), ctx.kept[i])
+                used = dropped(shares, ctx.kept[i])
                 drop_(of_shares, ctx.kept[i])
-            torch.matmul(used.transpose(-1, -2), grad[rows], out=of_value[rows])
+            chunk.put(of_value, used.transpose(-1, -2) @ own)
             of_scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-            torch.matmul(of_scores, key[rows], out=of_query[rows])
-            torch.matmul(of_scores.transpose(-1, -2), query[rows], out=of_key[rows])
-        return of_query.mul_(ctx.scale), of_key.mul_(ctx.scale), of_value, None, None, None
+            chunk.put(of_query, of_scores @ chunk.take(key))
+            chunk.put(of_key, of_scores.transpose(-1, -2) @ chunk.take(query))
+        return of_query.mul_(ctx.scale), of_key.mul_(ctx.scale), of_value, None, None, None, None
 
 
-def _shares(query, key, mask, scale, rows):
+def _empty(like, n_dims):
+    """Outputs in the order in which the next layer reads them: the heads of a token together."""
+    n_rows, n_heads, width, _ = like.shape
+    return like.new_empty(n_rows, width, n_heads, n_dims).transpose(1, 2)
+
+
+def _shares(chunk, query, key, mask, scale):
     """What of each value a query takes, before dropout."""
-    scores = (query[rows] * scale) @ key[rows].transpose(-1, -2)
+    query, key = chunk.take(query) * scale, chunk.take(key).transpose(-1, -2)
+    mask = None if mask is None else chunk.mask(mask)
+    if query.dtype == torch.bfloat16:
+        # For most widths softmax is several times slower here than its parts. What it does beside
+        # them, to look for the largest score, is needed only where exponentials are out of range.
+        shares = _scores(query, key, mask).exp_()
+        sums = chunk.sums(shares)
+        if _SMALLEST < sums.min() <= sums.max() < _LARGEST:
+            return shares.mul_(sums.reciprocal_())
+    return torch.softmax(chunk.hide_padding(_scores(query, key, mask)), -1)
+
+
+def _scores(query, key, mask):
+    scores = query @ key
     if mask is not None:
-        scores += mask if mask.shape[0] == 1 else mask[rows]
-    return torch.softmax(scores, -1)
+        scores += mask
+    return scores

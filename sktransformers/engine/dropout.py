@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-__all__ = ["drop_", "dropout", "kept_elements", "scale_of"]
+__all__ = ["drop_", "dropout", "dropped", "kept_elements", "scale_of"]
 
 _STEPS = 2**16  # what 16 random bits can tell apart
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -28,7 +28,7 @@ def dropout(x, p):
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, p):
-        ctx.kept, ctx.scale = kept_elements(x.shape, p), scale_of(p)
+        ctx.kept, ctx.scale = kept_elements(x.shape, p, x.dtype), scale_of(p)
         return drop_(x * ctx.scale, ctx.kept)
 
     @staticmethod
@@ -37,7 +37,7 @@ class _Dropout(torch.autograd.Function):
         return drop_(grad * ctx.scale, ctx.kept), None
 
 
-def kept_elements(shape, p):
+def kept_elements(shape, p, dtype):
     """Draw what is kept: integers, -1 there and 0 elsewhere.
 
     The numbers are those of numpy's SFC64, which is seeded by torch's generator: so a seed decides
@@ -47,16 +47,19 @@ def kept_elements(shape, p):
     ----------
     shape : torch.Size
     p : float
+    dtype : torch.dtype
+        Of the elements.
 
     Returns
     -------
-    Tensor of int8
+    Tensor of int16, which elements of 16 bits can be combined with as they are; for others int8
     """
     n = shape.numel()
     seed = torch.empty((), dtype=torch.int64).random_(0, None).item()
     bits = torch.from_numpy(np.random.SFC64(seed).random_raw(-(-n // 4)).view(np.int16))[:n]
     end = round((1 - p) * _STEPS) - _STEPS // 2
-    return bits.clamp_(end - 1, end).sub_(end).to(torch.int8).view(shape)
+    kept = bits.clamp_(end - 1, end).sub_(end).view(shape)
+    return kept if dtype.itemsize == 2 else kept.to(torch.int8)
 
 
 def drop_(x, kept):
@@ -64,6 +67,12 @@ def drop_(x, kept):
     integers = _INTEGERS[x.element_size()]
     x.view(integers).bitwise_and_(kept.to(integers))
     return x
+
+
+def dropped(x, kept):
+    """The same in new memory."""
+    integers = _INTEGERS[x.element_size()]
+    return torch.bitwise_and(x.view(integers), kept.to(integers)).view(x.dtype)
 
 
 def scale_of(p):

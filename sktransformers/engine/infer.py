@@ -11,6 +11,7 @@ from ..data.examples import Ragged
 from ..data.tokenization import tell_of_cuts, tokenise
 from ..output_layer import output_layer
 from .device import autocast, moved, weights_cast_once
+from .lean import lean
 from .parts import Fitting, in_parts
 from .shapes import FEW, least
 from .states import above_store
@@ -199,14 +200,15 @@ class _Features:
 
     def forward(self, model, inputs):
         seen = []
-        hook = output_layer(model).register_forward_pre_hook(
-            lambda layer, given: seen.append(given[0])
-        )
-        try:
-            self.task.forward(model, inputs)
-        finally:
-            hook.remove()
-        return seen[0]
+        with lean(model):
+            hook = output_layer(model).register_forward_pre_hook(
+                lambda layer, given: seen.append(given[0])
+            )
+            try:
+                self.task.forward(model, inputs)
+            finally:
+                hook.remove()
+        return seen[-1]  # before it the model may have been tried on some of the rows
 
 
 def features(model, task, examples, *, precision, pad_id):

@@ -12,6 +12,7 @@ from skorch import NeuralNet
 from torch.optim.lr_scheduler import LambdaLR
 
 from .device import autocast, moved
+from .embeddings import Recycled
 from .lean import lean
 from .parts import (
     RowTooLargeError,
@@ -72,6 +73,7 @@ class FineTuningNet(NeuralNet):
         self.warmup_ratio = warmup_ratio
         self.head_faster = head_faster
         self.moments = moments
+        self.recycled = Recycled()
         self.fitting = sys.maxsize  # padded tokens that fit into memory side by side
 
     def get_default_callbacks(self):
@@ -144,7 +146,10 @@ class FineTuningNet(NeuralNet):
         """Forward and backward of one batch."""
         self._set_training(True)
         inputs, labels, weights = self._to_device(batch)
-        with lean(self.device), autocast(self.precision, self.device):
+        with (
+            lean(self.module_, self.recycled),
+            autocast(self.precision, self.device),
+        ):
             outputs = self.task.forward(self.module_, inputs)
         loss = self.task.loss(outputs, labels, weights)
         self.scaler_.scale(loss).backward()
@@ -162,6 +167,7 @@ class FineTuningNet(NeuralNet):
         size, step, failed = min(n_rows, max(1, self.fitting // width)), None, False
         while step is None:
             self.optimizer_.zero_grad(set_to_none=True)
+            self.recycled.give_back()
             try:
                 step = self._in_parts(batch, size, **fit_params)
             except (RuntimeError, MemoryError) as error:
@@ -213,7 +219,7 @@ class FineTuningNet(NeuralNet):
         def forward(part):
             with (
                 named_if_alone(part, inputs),
-                lean(self.device),
+                lean(self.module_, self.recycled),
                 autocast(self.precision, self.device),
             ):
                 return self.task.forward(self.module_, part)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from sktransformers.engine import attention
 from sktransformers.engine.dropout import dropout
-from sktransformers.engine.lean import lean
+from sktransformers.engine.lean import _Lean
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.9])
@@ -36,7 +36,7 @@ def test_elements_are_dropped_independently():
 
 def test_the_gradient_goes_where_the_values_went():
     x = torch.randn(50, 20, requires_grad=True)
-    with lean("cpu"):
+    with _Lean():
         found = functional.dropout(x, 0.4, training=True)
     found.sum().backward()
     assert torch.equal(x.grad == 0, found == 0)
@@ -45,7 +45,7 @@ def test_the_gradient_goes_where_the_values_went():
 
 def test_without_training_or_probability_nothing_is_dropped():
     x = torch.randn(50, 20)
-    with lean("cpu"):
+    with _Lean():
         assert functional.dropout(x, 0.4, training=False) is x
         assert torch.equal(functional.dropout(x, 0.0, training=True), x)
         assert not functional.dropout(x, 1.0, training=True).any()
@@ -63,7 +63,7 @@ MASKS = {
 def test_attention_is_torchs_own(mask, settings):
     query, key, value = torch.randn(3, 2, 4, 9, 8).requires_grad_()
     plain = functional.scaled_dot_product_attention(query, key, value, MASKS[mask], **settings)
-    with lean("cpu"):
+    with _Lean():
         found = functional.scaled_dot_product_attention(query, key, value, MASKS[mask], **settings)
     torch.testing.assert_close(found, plain)
 
@@ -86,7 +86,8 @@ def test_gradients_of_attention_are_torchs_own(monkeypatch, chunk, remembered, m
         mask = mask.double()
     weights = torch.randn(5, 3, 7, 6, dtype=torch.float64)
     plain = functional.scaled_dot_product_attention(*inputs, mask)
-    found = attention.attention(*inputs, mask)
+    added = None if mask is None else attention.added_to_scores(mask, torch.float64)
+    found = attention.attention(*inputs, added)
     torch.testing.assert_close(found, plain)
     ours, theirs = (torch.autograd.grad((out * weights).sum(), inputs) for out in (found, plain))
     torch.testing.assert_close(ours, theirs)
@@ -98,16 +99,18 @@ def test_gradients_of_attention_with_dropout_are_those_of_what_was_drawn(monkeyp
     monkeypatch.setattr(attention, "_REMEMBERED", remembered)
     inputs = [torch.randn(4, 2, 5, 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
 
+    mask = attention.added_to_scores(sees(4, 5, 5), torch.float64)
+
     def drawn(*inputs):
         torch.manual_seed(7)
-        return attention.attention(*inputs, sees(4, 5, 5), 0.3)
+        return attention.attention(*inputs, mask, 0.3)
 
     assert torch.autograd.gradcheck(drawn, inputs)
 
 
 def test_attention_under_autocast_is_in_its_precision():
     inputs = [torch.randn(2, 2, 5, 8, requires_grad=True) for _ in range(3)]
-    with lean("cpu"), torch.autocast("cpu", dtype=torch.bfloat16):
+    with _Lean(), torch.autocast("cpu", dtype=torch.bfloat16):
         found = functional.scaled_dot_product_attention(*inputs, dropout_p=0.1)
     assert found.dtype == torch.bfloat16
     found.float().sum().backward()
@@ -118,7 +121,7 @@ def test_one_key_for_several_heads():
     query = torch.randn(2, 4, 9, 8, requires_grad=True)
     key, value = torch.randn(2, 2, 1, 9, 8).requires_grad_()
     plain = functional.scaled_dot_product_attention(query, key, value)
-    with lean("cpu"):
+    with _Lean():
         found = functional.scaled_dot_product_attention(query, key, value)
     ours, theirs = (torch.autograd.grad(x.square().sum(), (query, key)) for x in (found, plain))
     torch.testing.assert_close(ours, theirs)
@@ -127,7 +130,7 @@ def test_one_key_for_several_heads():
 def test_causal_attention_is_torchs_own():
     query, key, value = torch.randn(3, 2, 4, 9, 8)
     plain = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-    with lean("cpu"):
+    with _Lean():
         found = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
     torch.testing.assert_close(found, plain)
 
@@ -135,7 +138,7 @@ def test_causal_attention_is_torchs_own():
 def test_a_row_that_sees_nothing_is_no_reason_for_nan():
     query, key, value = torch.randn(3, 1, 2, 5, 8)
     nothing = torch.zeros(1, 1, 5, 5, dtype=torch.bool)
-    with lean("cpu"):
+    with _Lean():
         found = functional.scaled_dot_product_attention(query, key, value, nothing)
     assert torch.isfinite(found).all()
 
@@ -146,7 +149,7 @@ def test_attention_with_dropout_has_torchs_mean_and_spread():
     draws = {True: [], False: []}
     for _ in range(4000):
         draws[False].append(functional.scaled_dot_product_attention(query, key, value, None, 0.2))
-        with lean("cpu"):
+        with _Lean():
             draws[True].append(
                 functional.scaled_dot_product_attention(query, key, value, None, 0.2)
             )
@@ -168,7 +171,7 @@ def test_the_seed_decides_and_only_this_thread_is_changed():
         torch.manual_seed(0)
         called.append(functional.dropout(torch.ones(100), 0.5, training=True))
 
-    with lean("cpu"):
+    with _Lean():
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()

@@ -1,0 +1,249 @@
+"""Batches without their padding: the tokens of all rows one after the other.
+
+An encoder's layers treat each token by itself, but for attention. So their input may be laid out in
+any way that attention knows of (as in MosaicBERT: Portes et al., 2023, arXiv:2312.17482).
+"""
+
+import torch
+
+from .device import autocast
+from .freezing import layer_stack
+
+__all__ = ["WIDEST", "PackedLayers", "Packing"]
+
+WIDEST = 1024  # of longer rows what attention keeps for the way back would not fit
+_CLOSE = 1e-4  # of the largest state: in float32 they differ by less than a hundredth of it
+
+_can_be_packed = {}  # hash of a kind of model -> whether its layers can do without padding
+
+
+class Packing:
+    """Where the tokens of a batch are, with its padding and without.
+
+    Parameters
+    ----------
+    mask : Tensor of shape (n_rows, width)
+        1 for tokens, which come first, and 0 for padding.
+    """
+
+    def __init__(self, mask):
+        self.shape = tuple(mask.shape)
+        lengths = mask.sum(dim=1)
+        # The longest row first: then each part that attention lays side by side is a slice.
+        self.order = lengths.argsort(descending=True, stable=True)
+        self.lengths = lengths[self.order]
+        self.inside = torch.arange(self.shape[1]) < lengths[:, None]
+        inside = self.inside[self.order]
+        places = self.order[:, None] * self.shape[1] + torch.arange(self.shape[1])
+        self.own = places[inside]
+        self._chunks = {}
+
+    def pack(self, padded):
+        """From (n_rows, width, ...) to (1, n_tokens, ...)."""
+        return padded.flatten(0, 1).index_select(0, self.own)[None]
+
+    def unpack(self, packed):
+        """From (1, n_tokens, ...) to (n_rows, width, ...), zero in the padding."""
+        n_rows, width = self.shape
+        flat = packed.new_zeros(n_rows * width, *packed.shape[2:])
+        return flat.index_copy(0, self.own, packed[0]).unflatten(0, self.shape)
+
+    def holds(self, shape):
+        """Whether states of this shape are packed."""
+        return tuple(shape[:2]) == (1, len(self.own))
+
+    def chunks(self, size):
+        """Parts of the rows: of at most ``size`` pairs of tokens, or of one row."""
+        if size not in self._chunks:
+            self._chunks[size] = list(self._parts(size))
+        return self._chunks[size]
+
+    def _parts(self, size):
+        row = token = 0
+        while row < len(self.lengths):
+            some = slice(row, row + max(1, size // int(self.lengths[row]) ** 2))
+            yield (chunk := Chunk(self.order[some], self.lengths[some], token))
+            row, token = row + len(chunk.rows), chunk.tokens.stop
+
+
+class Chunk:
+    """Some rows of a packed batch, which attention lays side by side, only as wide as they are.
+
+    Parameters
+    ----------
+    rows, lengths : Tensor of shape (n_rows,)
+        The longest comes first.
+    start : int
+        Where their tokens are among all.
+    """
+
+    def __init__(self, rows, lengths, start):
+        self.rows, self.width = rows, int(lengths[0])
+        self.tokens = slice(start, start + int(lengths.sum()))
+        self.inside = torch.arange(self.width) < lengths[:, None]
+        self.own = self.inside.flatten().nonzero()[:, 0]
+        self.padding = (~self.inside).flatten().nonzero()[:, 0]
+        self.places = (self.inside.flatten().cumsum(0) - 1).clamp(min=0)
+
+    def take(self, x):
+        """From (1, n_heads, n_tokens, n_dims) to (n_rows, n_heads, width, n_dims), zero if none."""
+        flat = x[0].transpose(0, 1)[self.tokens].flatten(1)
+        if len(self.padding):
+            flat = flat.index_select(0, self.places).index_fill_(0, self.padding, 0)
+        laid = flat.view(len(self.rows), self.width, x.shape[1], x.shape[3])
+        return laid.transpose(1, 2).contiguous()
+
+    def put(self, out, values):
+        """Write values of the shape that ``take`` gives to where they belong."""
+        flat = values.transpose(1, 2).flatten(0, 1).flatten(1)
+        torch.index_select(flat, 0, self.own, out=out[0].transpose(0, 1)[self.tokens].flatten(1))
+
+    def sums(self, shares):
+        """Of (n_rows, n_heads, width, width) the sums over tokens."""
+        if not len(self.padding):
+            return shares.sum(-1, keepdim=True)
+        return shares @ self.inside[:, None, :, None].to(shares.dtype)
+
+    def hide_padding(self, scores):
+        """Leave padding out of a softmax of scores, in place."""
+        if len(self.padding):
+            hidden = scores.new_zeros(self.inside.shape)
+            scores += hidden.masked_fill_(~self.inside, torch.finfo(scores.dtype).min)[
+                :, None, None
+            ]
+        return scores
+
+    def mask(self, added):
+        """What is added to the scores of these rows."""
+        of_rows = added if added.shape[0] == 1 else added[self.rows]
+        return of_rows[..., : self.width if added.shape[-2] > 1 else 1, : self.width]
+
+
+class PackedLayers:
+    """Lets a model's layers work without padding in a block, where that changes nothing.
+
+    Families differ in what their layers take and give. So each kind of model is tried once in a
+    process: the last layer's states of two rows must be those that it gives with padding.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        On a CPU, and of this thread alone.
+
+    Attributes
+    ----------
+    packing : Packing or None
+        Of the batch that the model is working on.
+    """
+
+    def __init__(self, model):
+        self.packing = None
+        self._model, self._layers = model, _layers(model)
+        self._handles, self._is_trial = [], False
+
+    def __enter__(self):
+        if not self._layers:
+            return self
+        register = self._model.register_forward_pre_hook
+        self._handles = [
+            # Before other hooks, which may take some of the inputs away.
+            register(self._begin, with_kwargs=True, prepend=True),
+            self._model.register_forward_hook(self._end, always_call=True),
+            *(
+                layer.register_forward_pre_hook(self._pack, with_kwargs=True)
+                for layer in self._layers
+            ),
+            self._layers[-1].register_forward_hook(self._unpack),
+        ]
+        return self
+
+    def __exit__(self, *_):
+        for handle in self._handles:
+            handle.remove()
+
+    def _begin(self, model, args, kwargs):
+        if not self._is_trial:
+            self.packing = self._packing_of(kwargs)
+
+    def _end(self, model, args, output):
+        if not self._is_trial:
+            self.packing = None
+
+    def _pack(self, layer, args, kwargs):
+        states = args[0] if args else kwargs["hidden_states"]
+        if self.packing is None or states.shape[:2] != self.packing.shape:
+            return args, kwargs
+        packed = self.packing.pack(states)
+        return (
+            ((packed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": packed})
+        )
+
+    def _unpack(self, layer, args, output):
+        if self.packing is None:
+            return output
+        if isinstance(output, torch.Tensor):
+            return self.packing.unpack(output)
+        return (self.packing.unpack(output[0]), *output[1:])
+
+    def _packing_of(self, inputs):
+        mask = inputs.get("attention_mask")
+        others = any(inputs.get(f"output_{name}") for name in ("hidden_states", "attentions"))
+        if mask is None or others or mask.shape[1] > WIDEST or not _is_padded(mask):
+            return None
+        config = self._model.config
+        about = config.to_json_string(), config._attn_implementation, len(self._layers)
+        kind = hash((type(self._model), *about))
+        if kind not in _can_be_packed:
+            _can_be_packed[kind] = self._try(inputs)
+        return Packing(mask) if _can_be_packed[kind] else None
+
+    def _try(self, inputs):
+        lengths = inputs["attention_mask"].sum(dim=1)
+        ends = torch.stack([lengths.argmax(), lengths.argmin()])
+        two = {name: _rows(values, ends, len(lengths)) for name, values in inputs.items()}
+        modes = {module: module.training for module in self._model.modules()}
+        self._model.eval()
+        self._is_trial = True
+        try:
+            padded = self._states(two)
+            self.packing = Packing(two["attention_mask"])
+            packed = self._states(two)
+        except (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError):
+            return False
+        finally:
+            self.packing, self._is_trial = None, False
+            for module, mode in modes.items():
+                module.training = mode
+        return bool((padded - packed).abs().max() <= _CLOSE * padded.abs().max())
+
+    def _states(self, inputs):
+        """What the last layer gives of each token, in float32."""
+        found = []
+        hook = self._layers[-1].register_forward_hook(lambda *given: found.append(given[-1]))
+        try:
+            with torch.no_grad(), autocast("float32", "cpu"):
+                self._model(**inputs)
+        finally:
+            hook.remove()
+        states = found[0] if isinstance(found[0], torch.Tensor) else found[0][0]
+        return states[inputs["attention_mask"] > 0]
+
+
+def _layers(model):
+    """The layers of a model's encoder that have weights: none stand in for frozen ones."""
+    try:
+        _, stack = layer_stack(model, 0)
+    except ValueError:  # of families that share or scatter them
+        return []
+    return [layer for layer in stack if any(True for _ in layer.parameters())]
+
+
+def _is_padded(mask):
+    """Whether rows have padding, all of it at their ends."""
+    return not mask.all() and bool(mask[:, 0].all()) and not (mask[:, 1:] > mask[:, :-1]).any()
+
+
+def _rows(values, rows, n_rows):
+    if isinstance(values, dict):
+        return {name: _rows(value, rows, n_rows) for name, value in values.items()}
+    return values[rows] if isinstance(values, torch.Tensor) and len(values) == n_rows else values

@@ -100,53 +100,55 @@ class _Attention(torch.autograd.Function):
             chunks = [_Rows(slice(start, start + step)) for start in range(0, n_rows, step)]
         else:
             chunks = packing.chunks(_CHUNK // n_heads)
-        ctx.p, ctx.scale, ctx.chunks, ctx.shares, ctx.kept = p, scale, chunks, [], []
-        ctx.save_for_backward(query, key, value, mask)
-        out, room = _empty(query, value.shape[-1]), _REMEMBERED
+        ctx.p, ctx.scale, ctx.chunks, ctx.mask = p, scale, chunks, mask
+        ctx.laid, ctx.shares, ctx.kept = [], [], []
+        ctx.about = [(*x.shape, x.dtype) for x in (query, key, value)]
+        out, room = _empty(*query.shape[:3], value.shape[-1], value.dtype), _REMEMBERED
         with torch.autocast("cpu", enabled=False):
             for chunk in chunks:
-                shares = _shares(chunk, query, key, mask, scale)
-                room -= shares.numel()
-                ctx.shares.append(shares if room >= 0 else None)
+                laid = chunk.take(query) * scale, chunk.take(key), chunk.take(value)
+                shares = used = _shares(chunk, *laid[:2], mask)
                 if p:
-                    ctx.kept.append(kept_elements(shares.shape, p, shares.dtype))
-                    shares = dropped(shares, ctx.kept[-1])
-                chunk.put(out, shares @ chunk.take(value))
+                    kept = kept_elements(shares.shape, p, shares.dtype)
+                    used = dropped(shares, kept)
+                chunk.put(out, used @ laid[2])
+                if any(ctx.needs_input_grad):
+                    room -= shares.numel()
+                    ctx.laid.append(laid)
+                    ctx.shares.append(shares if room >= 0 else None)
+                    ctx.kept.append(kept if p else None)
         return out.mul_(scale_of(p)) if p else out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        query, key, value, mask = ctx.saved_tensors
         if ctx.p:
             grad = grad * scale_of(ctx.p)
-        of_query, of_key, of_value = (_empty(x, x.shape[-1]) for x in (query, key, value))
-        for i, chunk in enumerate(ctx.chunks):
-            shares = ctx.shares[i]
+        of_query, of_key, of_value = (_empty(*about) for about in ctx.about)
+        for chunk, laid, shares, kept in zip(ctx.chunks, ctx.laid, ctx.shares, ctx.kept):
+            query, key, value = laid
             if shares is None:
-                shares = _shares(chunk, query, key, mask, ctx.scale)
+                shares = _shares(chunk, query, key, ctx.mask)
             own, used = chunk.take(grad), shares
-            of_shares = own @ chunk.take(value).transpose(-1, -2)
+            of_shares = own @ value.transpose(-1, -2)
             if ctx.p:
-                used = dropped(shares, ctx.kept[i])
-                drop_(of_shares, ctx.kept[i])
+                used = dropped(shares, kept)
+                drop_(of_shares, kept)
             chunk.put(of_value, used.transpose(-1, -2) @ own)
             of_scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-            chunk.put(of_query, of_scores @ chunk.take(key))
-            chunk.put(of_key, of_scores.transpose(-1, -2) @ chunk.take(query))
-        return of_query.mul_(ctx.scale), of_key.mul_(ctx.scale), of_value, None, None, None, None
+            chunk.put(of_query, of_scores @ key)
+            chunk.put(of_key, of_scores.transpose(-1, -2) @ query)
+        return of_query.mul_(ctx.scale), of_key, of_value, None, None, None, None
 
 
-def _empty(like, n_dims):
-    """Outputs in the order in which the next layer reads them: the heads of a token together."""
-    n_rows, n_heads, width, _ = like.shape
-    return like.new_empty(n_rows, width, n_heads, n_dims).transpose(1, 2)
+def _empty(n_rows, n_heads, width, n_dims, dtype):
+    """Memory in the order in which the next layer reads it: the heads of a token together."""
+    return torch.empty(n_rows, width, n_heads, n_dims, dtype=dtype).transpose(1, 2)
 
 
-def _shares(chunk, query, key, mask, scale):
+def _shares(chunk, query, key, mask):
     """What of each value a query takes, before dropout."""
-    query, key = chunk.take(query) * scale, chunk.take(key).transpose(-1, -2)
-    mask = None if mask is None else chunk.mask(mask)
+    key, mask = key.transpose(-1, -2), None if mask is None else chunk.mask(mask)
     if query.dtype == torch.bfloat16:
         # For most widths softmax is several times slower here than its parts. What it does beside
         # them, to look for the largest score, is needed only where exponentials are out of range.

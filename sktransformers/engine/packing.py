@@ -188,7 +188,9 @@ class PackedLayers:
     def _packing_of(self, inputs):
         mask = inputs.get("attention_mask")
         others = any(inputs.get(f"output_{name}") for name in ("hidden_states", "attentions"))
-        if mask is None or others or mask.shape[1] > WIDEST or not _is_padded(mask):
+        if others or mask is None or mask.ndim != 2 or mask.shape[1] > WIDEST:
+            return None
+        if not _is_padded(mask):
             return None
         config = self._model.config
         about = config.to_json_string(), config._attn_implementation, len(self._layers)

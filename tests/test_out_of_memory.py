@@ -13,6 +13,7 @@ from conftest import make_texts
 
 import sktransformers
 from sktransformers.engine import decoding, infer, net
+from sktransformers.engine.embeddings import Recycled
 
 X, Y = make_texts(40, seed=2)
 X = [f"{x} {x}" if i % 3 else x for i, x in enumerate(X)]
@@ -47,11 +48,13 @@ KINDS = {
 @pytest.fixture
 def no_dropout(monkeypatch):
     """Parts draw other dropout than the whole: without any the results can be compared."""
-    monkeypatch.setattr("sktransformers.engine.lean._dropout", lambda input, *args, **kwargs: input)
+    monkeypatch.setattr("sktransformers.engine.lean.dropout", lambda input, p: input)
     attention = sktransformers.engine.lean.attention
     monkeypatch.setattr(
         "sktransformers.engine.lean.attention",
-        lambda query, key, value, mask, p, scale: attention(query, key, value, mask, 0.0, scale),
+        lambda query, key, value, mask, p, *others: attention(
+            query, key, value, mask, 0.0, *others
+        ),
     )
 
 
@@ -149,7 +152,7 @@ def test_a_part_is_as_large_as_what_fits(tiny_bert):
     sizes = []
 
     class Net:
-        fitting, device = 1600, "cpu"
+        fitting, device, recycled = 1600, "cpu", Recycled()
         optimizer_ = torch.optim.SGD([torch.zeros(1)])
 
         def _in_parts(self, batch, size):

@@ -47,7 +47,7 @@ class _Lean(TorchFunctionMode):
     def __init__(self, layers=None, recycled=None):
         super().__init__()
         self.layers, self.recycled = layers, recycled
-        self._mask = self._input = (None, None)
+        self._mask = self._cast = (None, None)  # of which object and version, and what it became
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         own = _OWN.get(function)
@@ -67,9 +67,10 @@ class _Lean(TorchFunctionMode):
     def linear(self, input, weight, bias=None):
         # Queries, keys and values are made of the same states, which autocast casts each time.
         if torch.is_autocast_enabled("cpu") and input.dtype == weight.dtype == torch.float32:
-            if self._input[0] is not input:
-                self._input = input, input.to(torch.get_autocast_dtype("cpu"))
-            input = self._input[1]
+            if not _is_same(self._cast[0], (input, input._version)):
+                cast = input.to(torch.get_autocast_dtype("cpu"))
+                self._cast = (input, input._version), cast
+            input = self._cast[1]
         return functional.linear(input, weight, bias)
 
     def attention(
@@ -105,8 +106,8 @@ class _Lean(TorchFunctionMode):
 
     def _added(self, mask, dtype, packing):
         """What is added to scores, made once for all layers; None where that is nothing."""
-        about = mask, dtype, packing
-        if self._mask[0] is None or any(x is not y for x, y in zip(self._mask[0], about)):
+        about = mask, mask._version, dtype, packing
+        if not _is_same(self._mask[0], about):
             laid = mask[(None,) * (4 - mask.ndim)]
             is_padding = (
                 packing is not None
@@ -128,6 +129,11 @@ class _Lean(TorchFunctionMode):
             return own(query, key, value, *args, **kwargs)
         laid = (packing.unpack(x.transpose(1, 2)).transpose(1, 2) for x in (query, key, value))
         return packing.pack(own(*laid, *args, **kwargs).transpose(1, 2)).transpose(1, 2)
+
+
+def _is_same(known, about):
+    """Whether both are of one tensor in one state."""
+    return known is not None and known[0] is about[0] and known[1:] == about[1:]
 
 
 _OWN = {

@@ -8,6 +8,7 @@ import torch
 
 from .device import autocast
 from .freezing import layer_stack
+from .parts import does_not_fit
 
 __all__ = ["WIDEST", "PackedLayers", "Packing"]
 
@@ -107,10 +108,9 @@ class Chunk:
     def hide_padding(self, scores):
         """Leave padding out of a softmax of scores, in place."""
         if len(self.padding):
-            hidden = scores.new_zeros(self.inside.shape)
-            scores += hidden.masked_fill_(~self.inside, torch.finfo(scores.dtype).min)[
-                :, None, None
-            ]
+            hidden = scores.new_zeros(len(self.rows), 1, 1, self.width)
+            outside = ~self.inside[:, None, None]
+            scores += hidden.masked_fill_(outside, torch.finfo(scores.dtype).min)
         return scores
 
     def mask(self, added):
@@ -144,17 +144,14 @@ class PackedLayers:
     def __enter__(self):
         if not self._layers:
             return self
-        register = self._model.register_forward_pre_hook
+        first = {"with_kwargs": True, "prepend": True}  # other hooks may take some inputs away
         self._handles = [
-            # Before other hooks, which may take some of the inputs away.
-            register(self._begin, with_kwargs=True, prepend=True),
+            self._model.register_forward_pre_hook(self._begin, **first),
             self._model.register_forward_hook(self._end, always_call=True),
-            *(
-                layer.register_forward_pre_hook(self._pack, with_kwargs=True)
-                for layer in self._layers
-            ),
             self._layers[-1].register_forward_hook(self._unpack),
         ]
+        for layer in self._layers:
+            self._handles.append(layer.register_forward_pre_hook(self._pack, with_kwargs=True))
         return self
 
     def __exit__(self, *_):
@@ -174,9 +171,9 @@ class PackedLayers:
         if self.packing is None or states.shape[:2] != self.packing.shape:
             return args, kwargs
         packed = self.packing.pack(states)
-        return (
-            ((packed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": packed})
-        )
+        if args:
+            return (packed, *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": packed}
 
     def _unpack(self, layer, args, output):
         if self.packing is None:
@@ -210,7 +207,9 @@ class PackedLayers:
             padded = self._states(two)
             self.packing = Packing(two["attention_mask"])
             packed = self._states(two)
-        except (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError):
+        except (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError) as error:
+            if does_not_fit(error):  # which says nothing of the kind
+                raise
             return False
         finally:
             self.packing, self._is_trial = None, False

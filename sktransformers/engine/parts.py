@@ -27,6 +27,7 @@ _SIGNS = (
     "bad_alloc",
     "could not create a memory",  # oneDNN
 )
+_WHOLE_SIGN = "could not create a primitive"  # oneDNN too; of what it cannot do it says more
 
 
 class RowTooLargeError(MemoryError):
@@ -67,7 +68,9 @@ def does_not_fit(error):
     """Whether an error says that the memory does not suffice."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return not isinstance(error, RowTooLargeError)
-    return isinstance(error, RuntimeError) and any(s in str(error).lower() for s in _SIGNS)
+    told = str(error).lower()
+    has_sign = told == _WHOLE_SIGN or any(sign in told for sign in _SIGNS)
+    return isinstance(error, RuntimeError) and has_sign
 
 
 @contextmanager

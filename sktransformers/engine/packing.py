@@ -13,6 +13,7 @@ from .parts import does_not_fit
 __all__ = ["WIDEST", "PackedLayers", "Packing"]
 
 WIDEST = 1024  # of longer rows what attention keeps for the way back would not fit
+_MULTIPLE = 8  # of which rows are as wide, side by side in attention
 _CLOSE = 1e-4  # of the largest state: in float32 they differ by less than a hundredth of it
 
 _can_be_packed = {}  # hash of a kind of model -> whether its layers can do without padding
@@ -61,10 +62,14 @@ class Packing:
 
     def _parts(self, size):
         row = token = 0
-        while row < len(self.lengths):
-            some = slice(row, row + max(1, size // int(self.lengths[row]) ** 2))
-            yield (chunk := Chunk(self.order[some], self.lengths[some], token))
-            row, token = row + len(chunk.rows), chunk.tokens.stop
+        lengths = self.lengths.tolist()
+        while row < len(lengths):
+            # Few distinct shapes, for each of which kernels are made anew.
+            width = min(self.shape[1], lengths[row] + -lengths[row] % _MULTIPLE)
+            n_rows = min(len(lengths) - row, max(1, size // width**2))
+            some = slice(row, row + 2 ** (n_rows.bit_length() - 1))
+            yield (chunk := Chunk(self.order[some], self.lengths[some], width, token))
+            row, token = some.stop, chunk.tokens.stop
 
 
 class Chunk:
@@ -74,14 +79,16 @@ class Chunk:
     ----------
     rows, lengths : Tensor of shape (n_rows,)
         The longest comes first.
+    width : int
+        At least that of the longest.
     start : int
         Where their tokens are among all.
     """
 
-    def __init__(self, rows, lengths, start):
-        self.rows, self.width = rows, int(lengths[0])
+    def __init__(self, rows, lengths, width, start):
+        self.rows, self.width = rows, width
         self.tokens = slice(start, start + int(lengths.sum()))
-        self.inside = torch.arange(self.width) < lengths[:, None]
+        self.inside = torch.arange(width) < lengths[:, None]
         self.own = self.inside.flatten().nonzero()[:, 0]
         self.padding = (~self.inside).flatten().nonzero()[:, 0]
         self.places = (self.inside.flatten().cumsum(0) - 1).clamp(min=0)

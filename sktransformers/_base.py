@@ -74,6 +74,7 @@ class TransformerEstimator(SavingMixin, BaseEstimator):
 
     def _learn(self, train, valid):
         """From rows to a fitted model: the stages of fit."""
+        from .engine.allocator import memory_kept
         from .engine.fit import UNTRAINED, fine_tune, plan_for
         from .engine.head import settle, start_head
         from .engine.seeding import seeded
@@ -81,7 +82,7 @@ class TransformerEstimator(SavingMixin, BaseEstimator):
         from .engine.validation import validator
 
         plan = plan_for(self, valid)
-        with seeded(plan.seed, plan.device):
+        with seeded(plan.seed, plan.device), memory_kept(plan.device):
             task = self._make_task(train)
             train, valid = train.that_count(), valid and valid.that_count()
             if valid is None and self.early_stopping and plan.max_epochs != 0:

@@ -6,6 +6,8 @@ import sys
 import threading
 from contextlib import contextmanager
 
+import torch
+
 __all__ = ["memory_kept"]
 
 # glibc's malloc.h
@@ -26,14 +28,19 @@ if hasattr(os, "register_at_fork"):  # the fits that are counted are none of the
 
 
 @contextmanager
-def memory_kept():
+def memory_kept(device="cpu"):
     """Let the C library keep freed memory in a block, for the whole process; then give it back.
 
     By itself glibc returns each large tensor to the system as soon as it is freed, and gets it
     anew, page by page and zeroed: an eighth of the time of a training step on a CPU. Other C
     libraries, and settings of one's own in the environment, are left as they are.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        What computes: on others than a CPU nothing is done.
     """
-    library = _glibc()
+    library = _glibc() if torch.device(device).type == "cpu" else None
     if library is None:
         yield
         return

@@ -1,6 +1,5 @@
 """Fine-tuning as one function: builds the loop, runs it and drops it."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -217,7 +216,7 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     )
     finished = False
     try:
-        with memory_kept() if model.device.type == "cpu" else nullcontext():
+        with memory_kept(model.device):
             net.train(data)
         model.zero_grad(set_to_none=True)
         model.requires_grad_(True)

@@ -18,6 +18,7 @@ os.environ.update(
 import signal
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -29,9 +30,14 @@ COLOURS = ["red", "green", "blue", "black", "white", "yellow", "brown", "pink", 
 
 
 def pytest_configure():
-    """Take Ctrl-C also as a job in a shell's background, which ignores it: some tests send it."""
+    """Take Ctrl-C also as a job in a shell's background, which ignores it: some tests send it.
+
+    Worker processes of joblib do not end by themselves between two tests: a search that began just
+    then has waited for ever.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    joblib.parallel_config("loky", idle_worker_timeout=3600)
 
 
 def make_texts(n_rows=64, seed=0):

@@ -123,7 +123,7 @@ def test_parts_are_learnt(make):
 
 
 def test_moments_live_between_calls_and_are_left_out_of_pickles(make, tmp_path):
-    first = make(learning_rate=1e-3).partial_fit(X, Y, classes=CLASSES)
+    first = make(learning_rate=3e-3).partial_fit(X, Y, classes=CLASSES)
     size = len(pickle.dumps(first))
     back = pickle.loads(pickle.dumps(first))
     first.save(tmp_path / "model")

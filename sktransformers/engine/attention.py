@@ -14,7 +14,7 @@ from .dropout import drop_, dropped, kept_elements, scale_of
 __all__ = ["added_to_scores", "attention", "precision_of"]
 
 _CHUNK = 2**20  # scores that fit in a core's cache, with what is made of them
-_SMALLEST, _LARGEST = 1e-30, 1e38  # sums of exponentials that bfloat16 holds without loss
+_SMALLEST, _LARGEST = 1e-30, 1e37  # sums of exponentials that bfloat16 holds without loss
 _REMEMBERED = 2**23  # scores of a layer that are kept for the way back; of more, computed again
 
 

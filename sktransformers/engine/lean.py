@@ -27,7 +27,9 @@ def lean(model, recycled=None):
     recycled : Recycled, default=None
         Memory for the gradients of embeddings.
     """
-    if model.device.type != "cpu":
+    # What checkpoints compute again on the way back they would compute outside of the block.
+    recomputes = any(getattr(m, "gradient_checkpointing", False) for m in model.modules())
+    if model.device.type != "cpu" or recomputes:
         yield
         return
     with PackedLayers(model) as layers, _Lean(layers, recycled):
@@ -67,9 +69,10 @@ class _Lean(TorchFunctionMode):
     def linear(self, input, weight, bias=None):
         # Queries, keys and values are made of the same states, which autocast casts each time.
         if torch.is_autocast_enabled("cpu") and input.dtype == weight.dtype == torch.float32:
-            if not _is_same(self._cast[0], (input, input._version)):
-                cast = input.to(torch.get_autocast_dtype("cpu"))
-                self._cast = (input, input._version), cast
+            dtype = torch.get_autocast_dtype("cpu")
+            about = input, input._version, dtype, torch.is_grad_enabled()
+            if not _is_same(self._cast[0], about):
+                self._cast = about, input.to(dtype)
             input = self._cast[1]
         return functional.linear(input, weight, bias)
 

@@ -30,7 +30,7 @@ class Packing:
 
     def __init__(self, mask):
         self.shape = tuple(mask.shape)
-        lengths = mask.sum(dim=1)
+        lengths = mask.sum(dim=1).long()
         # The longest row first: then each part that attention lays side by side is a slice.
         self.order = lengths.argsort(descending=True, stable=True)
         self.lengths = lengths[self.order]
@@ -174,8 +174,10 @@ class PackedLayers:
             self.packing = None
 
     def _pack(self, layer, args, kwargs):
+        if self.packing is None:
+            return args, kwargs
         states = args[0] if args else kwargs["hidden_states"]
-        if self.packing is None or states.shape[:2] != self.packing.shape:
+        if states.shape[:2] != self.packing.shape:
             return args, kwargs
         packed = self.packing.pack(states)
         if args:
@@ -185,28 +187,30 @@ class PackedLayers:
     def _unpack(self, layer, args, output):
         if self.packing is None:
             return output
-        if isinstance(output, torch.Tensor):
-            return self.packing.unpack(output)
-        return (self.packing.unpack(output[0]), *output[1:])
+        states, *others = (output,) if isinstance(output, torch.Tensor) else output
+        if self.packing.holds(states.shape):
+            states = self.packing.unpack(states)
+        return states if isinstance(output, torch.Tensor) else (states, *others)
 
     def _packing_of(self, inputs):
-        mask = inputs.get("attention_mask")
-        others = any(inputs.get(f"output_{name}") for name in ("hidden_states", "attentions"))
-        if others or mask is None or mask.ndim != 2 or mask.shape[1] > WIDEST:
+        mask, config = inputs.get("attention_mask"), self._model.config
+        if mask is None or mask.ndim != 2 or mask.shape[1] > WIDEST or not _is_padded(mask):
             return None
-        if not _is_padded(mask):
-            return None
-        config = self._model.config
+        for name in ("output_hidden_states", "output_attentions"):
+            if inputs.get(name) or getattr(config, name, False):
+                return None
         about = config.to_json_string(), config._attn_implementation, len(self._layers)
         kind = hash((type(self._model), *about))
         if kind not in _can_be_packed:
-            _can_be_packed[kind] = self._try(inputs)
+            ends = _ends(mask)
+            if mask[ends].sum() == mask.shape[1]:
+                return None  # what is as long as a padded row would fit packed ones by chance
+            _can_be_packed[kind] = not _drops_layers(config) and self._try(inputs, ends)
         return Packing(mask) if _can_be_packed[kind] else None
 
-    def _try(self, inputs):
-        lengths = inputs["attention_mask"].sum(dim=1)
-        ends = torch.stack([lengths.argmax(), lengths.argmin()])
-        two = {name: _rows(values, ends, len(lengths)) for name, values in inputs.items()}
+    def _try(self, inputs, ends):
+        n_rows = len(inputs["attention_mask"])
+        two = {name: _rows(values, ends, n_rows) for name, values in inputs.items()}
         modes = {module: module.training for module in self._model.modules()}
         self._model.eval()
         self._is_trial = True
@@ -214,7 +218,7 @@ class PackedLayers:
             padded = self._states(two)
             self.packing = Packing(two["attention_mask"])
             packed = self._states(two)
-        except (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError) as error:
+        except Exception as error:
             if does_not_fit(error):  # which says nothing of the kind
                 raise
             return False
@@ -244,6 +248,17 @@ def _layers(model):
     except ValueError:  # of families that share or scatter them
         return []
     return [layer for layer in stack if any(True for _ in layer.parameters())]
+
+
+def _ends(mask):
+    """The longest row and the shortest."""
+    lengths = mask.sum(dim=1)
+    return torch.stack([lengths.argmax(), lengths.argmin()])
+
+
+def _drops_layers(config):
+    """Whether layers are left out at random in training, the last one too."""
+    return any(value for name, value in config.to_dict().items() if "layerdrop" in name)
 
 
 def _is_padded(mask):

@@ -1,5 +1,7 @@
 """Layers that work without padding give what they give with it."""
 
+import copy
+
 import pytest
 import torch
 import transformers
@@ -103,7 +105,7 @@ def test_the_same_outputs_and_gradients(config, head, packed):
 
 def small_bert():
     torch.manual_seed(0)
-    return AutoModel.from_config(PACKED[0]).double()
+    return AutoModel.from_config(copy.deepcopy(PACKED[0])).double()
 
 
 def test_only_padding_at_the_end_is_left_out(packed):
@@ -125,6 +127,62 @@ def test_states_of_all_layers_keep_their_shape(packed):
         found = model(**inputs, output_hidden_states=True).hidden_states
     torch.testing.assert_close(found, plain)
     assert packed == []
+
+
+@pytest.mark.parametrize("config", LEFT_ALONE, ids=lambda c: c.model_type)
+def test_a_trial_is_not_passed_by_chance(config, packed):
+    config.pad_token_id = 0
+    torch.manual_seed(0)
+    model = AutoModel.from_config(config).double()
+    first = rows([9, 3, 12])  # positions of twelve tokens fit a padded row, and both rows packed
+    for inputs in ({name: values[:2] for name, values in first.items()}, rows(LENGTHS)):
+        plain = states_and_gradients(model, inputs, cheap=False)
+        torch.testing.assert_close(states_and_gradients(model, inputs, cheap=True), plain)
+
+
+def test_layers_that_are_left_out_at_random(packed):
+    torch.manual_seed(0)
+    config = transformers.OPTConfig(
+        vocab_size=60, hidden_size=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=2,
+        layerdrop=0.5, word_embed_proj_dim=32, pad_token_id=0,
+    )  # fmt: skip
+    model = AutoModel.from_config(config).train()
+    with lean(model):
+        for _ in range(8):
+            assert model(**rows(LENGTHS)).last_hidden_state.shape[:2] == (6, 9)
+    assert packed == []
+
+
+def test_gradient_checkpoints_compute_again_what_they_computed():
+    model, inputs = small_bert().train(), rows(LENGTHS)
+    plain = states_and_gradients(model, inputs, cheap=False)
+    getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()
+    torch.testing.assert_close(states_and_gradients(model, inputs, cheap=True), plain)
+
+
+def test_states_that_the_configuration_asks_for(packed):
+    model = small_bert()
+    model.config.output_hidden_states = True
+    with lean(model):
+        states = model(**rows(LENGTHS)).hidden_states
+    assert {x.shape[:2] for x in states} == {(6, 9)}
+
+
+def test_layers_of_strangers(packed):
+    class Layer(torch.nn.Linear):
+        def forward(self, x):
+            assert x.shape[0] > 1  # known to transformers' own layers as hidden_states
+            return super().forward(x)
+
+    model = small_bert()
+    model.encoder.layer = torch.nn.ModuleList([Layer(32, 32).double() for _ in range(2)])
+    outputs = transformers.modeling_outputs.BaseModelOutputWithPastAndCrossAttentions
+    model.encoder.forward = lambda states, **_: outputs(
+        model.encoder.layer[1](x=model.encoder.layer[0](x=states))
+    )
+    for lengths in (LENGTHS, [5, 5]):
+        plain = states_and_gradients(model, rows(lengths), cheap=False)
+        torch.testing.assert_close(states_and_gradients(model, rows(lengths), cheap=True), plain)
 
 
 def test_a_kind_is_tried_once(monkeypatch):
@@ -305,6 +363,15 @@ def test_gradients_of_embeddings_add_up():
         weight.grad = None
         (functional.embedding(ids, weight) @ weight.T).sum().backward()
         torch.testing.assert_close(tied, weight.grad)
+
+
+def test_a_cast_without_gradients_is_of_no_use_to_gradients():
+    states, layer = torch.randn(40, 16, requires_grad=True), torch.nn.Linear(16, 16)
+    with _Lean(), torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad():
+            layer(states)
+        layer(states).float().sum().backward()
+    assert states.grad is not None
 
 
 def test_states_are_cast_once_for_several_layers():

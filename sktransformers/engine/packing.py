@@ -130,7 +130,7 @@ class PackedLayers:
     """Lets a model's layers work without padding in a block, where that changes nothing.
 
     Families differ in what their layers take and give. So each kind of model is tried once in a
-    process: the last layer's states of two rows must be those that it gives with padding.
+    process: the last layer's states of some rows must be those that it gives with padding.
 
     Parameters
     ----------
@@ -202,22 +202,19 @@ class PackedLayers:
         about = config.to_json_string(), config._attn_implementation, len(self._layers)
         kind = hash((type(self._model), *about))
         if kind not in _can_be_packed:
-            ends = _ends(mask)
-            if mask[ends].sum() == mask.shape[1]:
-                return None  # what is as long as a padded row would fit packed ones by chance
-            _can_be_packed[kind] = not _drops_layers(config) and self._try(inputs, ends)
+            _can_be_packed[kind] = not _drops_layers(config) and self._try(inputs)
         return Packing(mask) if _can_be_packed[kind] else None
 
-    def _try(self, inputs, ends):
-        n_rows = len(inputs["attention_mask"])
-        two = {name: _rows(values, ends, n_rows) for name, values in inputs.items()}
+    def _try(self, inputs):
+        rows, n_rows = _to_try(inputs["attention_mask"]), len(inputs["attention_mask"])
+        some = {name: _rows(values, rows, n_rows) for name, values in inputs.items()}
         modes = {module: module.training for module in self._model.modules()}
         self._model.eval()
         self._is_trial = True
         try:
-            padded = self._states(two)
-            self.packing = Packing(two["attention_mask"])
-            packed = self._states(two)
+            padded = self._states(some)
+            self.packing = Packing(some["attention_mask"])
+            packed = self._states(some)
         except Exception as error:
             if does_not_fit(error):  # which says nothing of the kind
                 raise
@@ -250,10 +247,16 @@ def _layers(model):
     return [layer for layer in stack if any(True for _ in layer.parameters())]
 
 
-def _ends(mask):
-    """The longest row and the shortest."""
+def _to_try(mask):
+    """The longest row and the shortest, and the longest again if they are as long as a padded one.
+
+    What is made for each place of a padded row would else fit the packed ones by chance.
+    """
     lengths = mask.sum(dim=1)
-    return torch.stack([lengths.argmax(), lengths.argmin()])
+    rows = [lengths.argmax(), lengths.argmin()]
+    if lengths[rows].sum() == mask.shape[1]:
+        rows.append(rows[0])
+    return torch.stack(rows)
 
 
 def _drops_layers(config):

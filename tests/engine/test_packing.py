@@ -140,6 +140,18 @@ def test_a_trial_is_not_passed_by_chance(config, packed):
         torch.testing.assert_close(states_and_gradients(model, inputs, cheap=True), plain)
 
 
+@pytest.mark.parametrize("lengths", [[9, 3], [3, 3, 2], [5, 4, 4]])
+def test_what_was_computed_before_changes_no_bit(lengths, packed):
+    model, inputs = small_bert(), rows([*lengths, 12])
+    some = {name: values[:-1] for name, values in inputs.items()}
+    found = []
+    for _ in range(2):  # before and after the trial
+        with lean(model):
+            found.append(model(**some).last_hidden_state)
+        assert packed[-1] == sum(lengths)
+    assert torch.equal(*found)
+
+
 def test_layers_that_are_left_out_at_random(packed):
     torch.manual_seed(0)
     config = transformers.OPTConfig(

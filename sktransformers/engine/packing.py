@@ -253,10 +253,10 @@ def _to_try(mask):
     What is made for each place of a padded row would else fit the packed ones by chance.
     """
     lengths = mask.sum(dim=1)
-    rows = [lengths.argmax(), lengths.argmin()]
-    if lengths[rows].sum() == mask.shape[1]:
-        rows.append(rows[0])
-    return torch.stack(rows)
+    rows = torch.stack([lengths.argmax(), lengths.argmin()])
+    if lengths[rows].sum() != mask.shape[1]:
+        return rows
+    return torch.cat([rows, rows[:1]])
 
 
 def _drops_layers(config):

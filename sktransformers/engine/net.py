@@ -146,10 +146,7 @@ class FineTuningNet(NeuralNet):
         """Forward and backward of one batch."""
         self._set_training(True)
         inputs, labels, weights = self._to_device(batch)
-        with (
-            lean(self.module_, self.recycled),
-            autocast(self.precision, self.device),
-        ):
+        with lean(self.module_, self.recycled), autocast(self.precision, self.device):
             outputs = self.task.forward(self.module_, inputs)
         loss = self.task.loss(outputs, labels, weights)
         self.scaler_.scale(loss).backward()

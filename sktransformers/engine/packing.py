@@ -215,7 +215,7 @@ class PackedLayers:
             padded = self._states(some)
             self.packing = Packing(some["attention_mask"])
             packed = self._states(some)
-        except Exception as error:
+        except Exception as error:  # layers refuse what they do not know in many ways
             if does_not_fit(error):  # which says nothing of the kind
                 raise
             return False

@@ -87,6 +87,7 @@ def infer(model, task, examples, *, precision, pad_id, bar=None, sparing=True):
         float64; vectors float32. Of token lists Ragged: of each row (n_words, n_outputs).
     """
     collected, dtype = None, np.float32 if task.averages_tokens else np.float64
+    done = 0
     sparing = sparing and len(examples) <= FEW
     settings = {"precision": precision, "pad_id": pad_id, "sparing": sparing}
     for rows, outputs in forward(model, task, examples, **settings):
@@ -98,7 +99,10 @@ def infer(model, task, examples, *, precision, pad_id, bar=None, sparing=True):
             collected = np.empty((examples.n_units, *batch.shape[1:]), dtype=dtype)
         collected[units] = batch
         if bar is not None:
-            bar.update(len(rows) * examples.n_rows / len(examples))
+            # Whole rows, however many windows each has: sums of fractions end beside the total.
+            before, done = done, done + len(rows)
+            of = len(examples)
+            bar.update(done * examples.n_rows // of - before * examples.n_rows // of)
     return examples.per_row(collected, by_length=task.averages_tokens)
 
 

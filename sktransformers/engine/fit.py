@@ -1,5 +1,6 @@
 """Fine-tuning as one function: builds the loop, runs it and drops it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .freezing import freeze_layers
 from .infer import are_finite, batch_loss
 from .net import FineTuningNet
 from .seeding import draw_seed
+from .word_rows import of_these_words
 
 __all__ = ["UNTRAINED", "Plan", "fine_tune", "plan_for"]
 
@@ -54,7 +56,10 @@ _OURS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How to fine-tune: an estimator's parameters, resolved for this machine."""
+    """How to fine-tune: an estimator's parameters, resolved for this machine.
+
+    ``goes_on`` says that a later call goes on with the optimizer's moments, on other texts.
+    """
 
     learning_rate: float
     max_epochs: int | str
@@ -73,6 +78,7 @@ class Plan:
     verbose: int
     checkpoint_dir: Path | None = None
     head_faster: float = 20.0
+    goes_on: bool = False
 
     def n_epochs(self, n_rows, fewest):
         """Epochs to run: as asked for, or the fewest or some 200 steps, whichever is more."""
@@ -216,7 +222,7 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     )
     finished = False
     try:
-        with memory_kept(model.device):
+        with memory_kept(model.device), _words(model, data, plan, net.optimizer):
             net.train(data)
         model.zero_grad(set_to_none=True)
         model.requires_grad_(True)
@@ -234,6 +240,14 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     if validation is not None and validation.best_epoch:
         best = (validation.best_epoch, float(validation.best_score))
     return Outcome(history, *best, net.optimizer_.state_dict())
+
+
+def _words(model, data, plan, optimizer):
+    """Leave the words that no text has out of training, where that changes nothing."""
+    draws_words = not data.has_row_outputs
+    if draws_words or plan.goes_on or optimizer is not torch.optim.AdamW:
+        return nullcontext()
+    return of_these_words(model, np.append(data.examples.ids, data.pad_id))
 
 
 def _check_outputs(model, task, data, plan):

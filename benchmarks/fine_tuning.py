@@ -51,11 +51,7 @@ def of_library(*, has_bfloat16=True):
         head.features = counted
         import_all()
         texts, labels, test, truth = reviews(N_ROWS)
-        kind = (
-            "bfloat16"
-            if device.choose_precision("auto", device.choose_device("auto")) == "bfloat16"
-            else "float32"
-        )
+        kind = device.choose_precision("auto", device.choose_device("auto"))
         ceiling = products_a_second(kind)
         start = time.perf_counter()
         model = BertClassifier(

@@ -123,6 +123,7 @@ class BertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Transforme
 
     callbacks : list of skorch callbacks, default=None
         Called in the training loop. Those that call the net's own predict or save are refused.
+        A fit with any may differ in its last bits from one without.
 
     net_params : dict, default=None
         Further parameters of the skorch net, such as ``{"optimizer": torch.optim.SGD}``.

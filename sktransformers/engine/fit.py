@@ -58,7 +58,8 @@ _OURS = {
 class Plan:
     """How to fine-tune: an estimator's parameters, resolved for this machine.
 
-    ``goes_on`` says that a later call goes on with the optimizer's moments, on other texts.
+    ``is_watched`` says that others may look at the model between steps, or a later call goes on
+    with the optimizer's moments on other texts.
     """
 
     learning_rate: float
@@ -78,7 +79,7 @@ class Plan:
     verbose: int
     checkpoint_dir: Path | None = None
     head_faster: float = 20.0
-    goes_on: bool = False
+    is_watched: bool = False
 
     def n_epochs(self, n_rows, fewest):
         """Epochs to run: as asked for, or the fewest or some 200 steps, whichever is more."""
@@ -134,6 +135,7 @@ def plan_for(estimator, valid=None):
         seed=draw_seed(estimator.random_state),
         verbose=int(estimator.verbose),
         checkpoint_dir=estimator.checkpoint_dir,
+        is_watched=bool(estimator.callbacks) or callable(estimator.scoring),
     )
 
 
@@ -243,9 +245,10 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
 
 
 def _words(model, data, plan, optimizer):
-    """Leave the words that no text has out of training, where that changes nothing."""
+    """On a CPU leave the words that no text has out of training, where nobody can notice."""
     draws_words = not data.has_row_outputs
-    if draws_words or plan.goes_on or optimizer is not torch.optim.AdamW:
+    is_ours = optimizer is torch.optim.AdamW and not plan.is_watched
+    if draws_words or not is_ours or model.device.type != "cpu":
         return nullcontext()
     return of_these_words(model, np.append(data.examples.ids, data.pad_id))
 

@@ -23,39 +23,44 @@ def of_these_words(model, ids):
     model : PreTrainedModel
         Changed in place. A model whose embedding is not a plain table of its own stays as it is.
     ids : ndarray of int
-        All that the model is trained on, padding too.
+        All that the model is trained on, padding too. The model learns nothing of others.
     """
-    rows, table = np.unique(ids), _table(model)
-    if table is None or len(rows) == table[-1].num_embeddings:
+    table = _table(model)
+    if table is None:
         yield
         return
     owner, name, embedding = table
+    padding = getattr(model.config, "pad_token_id", None)  # some models add it by themselves
+    n_ids = embedding.num_embeddings
+    rows = np.union1d(ids, [] if padding is None else [padding]).astype(np.int64)
+    if len(rows) + 1 >= n_ids or rows[0] < 0 or rows[-1] >= n_ids:
+        yield
+        return
     few = WordRows(embedding, rows)
     setattr(owner, name, few)
     try:
         yield
     finally:
-        few.all_rows(out=embedding.weight.detach())
         setattr(owner, name, embedding.train(few.training))
+        few.all_rows(out=embedding.weight.detach())
 
 
 class WordRows(nn.Embedding):
-    """An embedding whose weights are some of its rows. Out of training it gives all.
+    """An embedding that learns some of its rows; it gives all.
 
     It has one more row, of ones, that no text has: what an optimizer makes of it, which is weight
     decay and nothing else, has become of the rows that were left out. That holds for optimizers
-    which treat each number by itself.
+    which treat each number by itself, as long as nobody else changes the weights.
 
     Parameters
     ----------
     embedding : Embedding
     rows : ndarray of int
-        Those that are trained. Other ids must not come in training.
     """
 
     def __init__(self, embedding, rows):
         whole = embedding.weight.detach()
-        rows = torch.from_numpy(rows.astype(np.int64)).to(whole.device)
+        rows = torch.from_numpy(rows).to(whole.device)
         super().__init__(len(rows) + 1, whole.shape[1], _weight=_with_ones(whole[rows]))
         places = torch.full((len(whole),), -1, device=whole.device)
         places[rows] = torch.arange(len(rows), device=whole.device)
@@ -68,30 +73,17 @@ class WordRows(nn.Embedding):
     def forward(self, ids):
         """Rows of ids, wherever they are."""
         places = self.places[ids]
-        if self.training:
-            return super().forward(places)
         others = places < 0
+        if not others.any():
+            return super().forward(places)
         states = super().forward(places.clamp(min=0))
-        if others.any():
-            states[others] = self.whole[ids[others]] * self.weight[-1]
-        return states
+        left_out = self.whole[ids[others]] * self.weight.detach()[-1]
+        return states.index_put((others,), left_out.to(states.dtype))
 
     def all_rows(self, out=None):
         """The weights as they would be if all had been trained."""
         weight = self.weight.detach()
         return torch.mul(self.whole, weight[-1], out=out).index_copy_(0, self.rows, weight[:-1])
-
-    def _save_to_state_dict(self, destination, prefix, keep_vars):
-        # Who saves the model while it learns saves all of it.
-        destination[f"{prefix}weight"] = self.all_rows()
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        name = f"{prefix}weight"
-        given = state_dict.get(name)
-        if given is not None and len(given) == len(self.whole):
-            self.whole = given.detach().to(self.whole, copy=True)
-            state_dict = {**state_dict, name: _with_ones(self.whole[self.rows])}
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _with_ones(rows):
@@ -107,8 +99,8 @@ def _table(model):
     if type(embedding) is not nn.Embedding or not embedding.weight.requires_grad:
         return None
     is_plain = embedding.max_norm is None and not embedding.scale_grad_by_freq
-    has_hooks = embedding._forward_hooks or embedding._forward_pre_hooks
-    if not is_plain or embedding.sparse or has_hooks:
+    has_hooks = any(value for name, value in vars(embedding).items() if "hooks" in name)
+    if not is_plain or embedding.sparse or has_hooks or "forward" in vars(embedding):
         return None
     modules = list(model.modules())
     users = [m for m in modules for p in m.parameters(recurse=False) if p is embedding.weight]

@@ -90,6 +90,7 @@ class GptGenerator(TransformerEstimator):
 
     callbacks : list of skorch callbacks, default=None
         Called in the training loop. Those that call the net's own predict or save are refused.
+        A fit with any may differ in its last bits from one without.
 
     net_params : dict, default=None
         Further parameters of the skorch net, such as ``{"optimizer": torch.optim.SGD}``.

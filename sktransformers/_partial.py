@@ -48,7 +48,7 @@ def one_pass(estimator, X, y, sample_weight, **known):
     same = {"max_epochs": 1, "warmup_ratio": None, "head_faster": 1.0, "is_watched": True}
     plan = replace(plan, **same, seed=(plan.seed + n_before) % 2**31)
     kept = getattr(estimator, "_moments", {})
-    moments = kept.get("state") if kept.get("freeze", ()) == plan.freeze else None
+    moments = kept["state"] if kept.get("freeze", ()) == plan.freeze else {}
     with seeded(plan.seed, plan.device):
         task = draft._make_task(rows)
         head_is_new = draft._start(task, rows.texts)

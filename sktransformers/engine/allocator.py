@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -54,8 +55,13 @@ def memory_kept(device="cpu"):
 def _glibc():
     if not sys.platform.startswith("linux") or any(name in os.environ for name in _SETTINGS):
         return None
-    library = ctypes.CDLL(None)
+    library = _c_library()
     return library if hasattr(library, "gnu_get_libc_version") else None
+
+
+@cache
+def _c_library():
+    return ctypes.CDLL(None)
 
 
 def _enter(library):

@@ -100,10 +100,11 @@ class _Attention(torch.autograd.Function):
             chunks = [_Rows(slice(start, start + step)) for start in range(0, n_rows, step)]
         else:
             chunks = packing.chunks(_CHUNK // n_heads)
-        ctx.p, ctx.scale, ctx.chunks, ctx.mask = p, scale, chunks, mask
+        ctx.p, ctx.scale, ctx.mask, ctx.packing, ctx.chunks = p, scale, mask, packing, chunks
         ctx.laid, ctx.shares, ctx.kept = [], [], []
         ctx.about = [(*x.shape, x.dtype) for x in (query, key, value)]
-        out, room = _empty(*query.shape[:3], value.shape[-1], value.dtype), _REMEMBERED
+        out = _empty(*query.shape[:3], value.shape[-1], value.dtype, packing)
+        room = _REMEMBERED
         with torch.autocast("cpu", enabled=False):
             for chunk in chunks:
                 laid = chunk.take(query) * scale, chunk.take(key), chunk.take(value)
@@ -124,7 +125,7 @@ class _Attention(torch.autograd.Function):
     def backward(ctx, grad):
         if ctx.p:
             grad = grad * scale_of(ctx.p)
-        of_query, of_key, of_value = (_empty(*about) for about in ctx.about)
+        of_query, of_key, of_value = (_empty(*about, ctx.packing) for about in ctx.about)
         for chunk, laid, shares, kept in zip(ctx.chunks, ctx.laid, ctx.shares, ctx.kept):
             query, key, value = laid
             if shares is None:
@@ -141,9 +142,12 @@ class _Attention(torch.autograd.Function):
         return of_query.mul_(ctx.scale), of_key, of_value, None, None, None, None
 
 
-def _empty(n_rows, n_heads, width, n_dims, dtype):
+def _empty(n_rows, n_heads, width, n_dims, dtype, packing):
     """Memory in the order in which the next layer reads it: the heads of a token together."""
-    return torch.empty(n_rows, width, n_heads, n_dims, dtype=dtype).transpose(1, 2)
+    memory = torch.empty(n_rows, width, n_heads, n_dims, dtype=dtype).transpose(1, 2)
+    if packing is not None:
+        packing.clear(memory)
+    return memory
 
 
 def _shares(chunk, query, key, mask):

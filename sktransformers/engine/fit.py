@@ -144,20 +144,20 @@ class Outcome:
     """What is told of a fit, beside the model.
 
     ``history`` is a DataFrame with a row an epoch; best epoch and score are None without
-    validation. ``moments`` is the optimizer's state.
+    validation. ``moments`` is the optimizer's state, None where no call goes on with it.
     """
 
     history: pd.DataFrame
     best_epoch: int | None
     best_score: float | None
-    moments: dict
+    moments: dict | None
 
 
 UNTRAINED = Outcome(
     pd.DataFrame([], columns=Record.columns, index=pd.RangeIndex(1, 1, name="epoch"), dtype=float),
     best_epoch=None,
     best_score=None,
-    moments={},
+    moments=None,
 )
 
 
@@ -174,7 +174,8 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     validate : callable or None
         Of the model, after each epoch; gives validation loss and score.
     moments : dict or None
-        State of the optimizer of an earlier call, to go on with.
+        State of the optimizer of an earlier call, to go on with, or empty. None where no later
+        call goes on with this one's.
 
     Returns
     -------
@@ -241,7 +242,7 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     best = (None, None)
     if validation is not None and validation.best_epoch:
         best = (validation.best_epoch, float(validation.best_score))
-    return Outcome(history, *best, net.optimizer_.state_dict())
+    return Outcome(history, *best, None if moments is None else net.optimizer_.state_dict())
 
 
 def _words(model, data, plan, optimizer):

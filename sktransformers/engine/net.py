@@ -6,6 +6,7 @@ users but ``callbacks`` and ``net_params``.
 
 import dis
 import sys
+from functools import partial
 
 import torch
 from skorch import NeuralNet
@@ -47,7 +48,7 @@ class FineTuningNet(NeuralNet):
     head_faster : float
         How many times the encoder's learning rate is the head's.
     moments : dict or None
-        State of an optimizer to go on with.
+        State of an optimizer to go on with, if it is not empty.
     **kwargs
         As skorch's ``NeuralNet`` takes them.
     """
@@ -103,18 +104,11 @@ class FineTuningNet(NeuralNet):
     def initialize_optimizer(self, triggered_directly=None):
         """Make the optimizer, and with it the schedule of its learning rate."""
         super().initialize_optimizer()
-        if self.moments is not None:
+        if self.moments:
             groups = self.optimizer_.state_dict()["param_groups"]  # as they are set now
             self.optimizer_.load_state_dict({**self.moments, "param_groups": groups})
-        n_warm = round((self.warmup_ratio or 0.0) * self.n_steps)
-
-        def factor(step):
-            if self.warmup_ratio is None:
-                return 1.0
-            if step < n_warm:
-                return (step + 1) / n_warm
-            return max(0.0, (self.n_steps - step) / max(1, self.n_steps - n_warm))
-
+        # A function of this net would keep it, and with it the model, in a cycle of references.
+        factor = partial(_factor, n_steps=self.n_steps, warmup_ratio=self.warmup_ratio)
         self.schedule_ = LambdaLR(self.optimizer_, factor)
         # Only float16 needs its loss scaled: its smallest number is 6e-8.
         kind = torch.device(self.device).type
@@ -260,6 +254,16 @@ class FineTuningNet(NeuralNet):
                 f"{len(self.history)}, batch {len(self.history[-1]['batches'])}. Use a smaller "
                 "learning_rate, or precision='float32'."
             )
+
+
+def _factor(step, *, n_steps, warmup_ratio):
+    """By what the learning rate is multiplied at a step."""
+    if warmup_ratio is None:
+        return 1.0
+    n_warm = round(warmup_ratio * n_steps)
+    if step < n_warm:
+        return (step + 1) / n_warm
+    return max(0.0, (n_steps - step) / max(1, n_steps - n_warm))
 
 
 def _cast(values, dtype):

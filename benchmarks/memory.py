@@ -2,9 +2,11 @@
 
     python benchmarks/memory.py
 
-Each line is a process of its own. The model is a tiny one, so that what is seen is the rows.
+Each line is a process of its own. The model is a tiny one, so that what is seen is the rows. Then
+what a process holds that fits the default model again and again, each time on other reviews.
 """
 
+import os
 import resource
 import subprocess
 import sys
@@ -64,6 +66,25 @@ def transform(n_rows):
     print(f"| transform | {n_rows:,} | {before:.2f} | {resident():.2f} | {vectors} |")
 
 
+def fits(n_fits):
+    """The default model on 250 other reviews each time, dropped before the next."""
+    from rows import reviews
+
+    from sktransformers import BertClassifier
+
+    X, y, *_ = reviews(1500)
+    told = {1, 2, 4, 8, 16, n_fits}
+    for i in range(n_fits):
+        rows = np.random.default_rng(i).permutation(len(X))[:250]
+        model = BertClassifier(max_epochs=1, random_state=i)
+        model.fit([X[row] for row in rows], [y[row] for row in rows])
+        del model
+        if i + 1 in told:
+            with open("/proc/self/statm") as numbers:
+                now = int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30
+            print(f"| {i + 1} | {now:.2f} | {resident():.2f} |")
+
+
 def main():
     if len(sys.argv) > 1:
         globals()[sys.argv[1]](int(sys.argv[2]))
@@ -84,6 +105,11 @@ def main():
         command = [sys.executable, __file__, work, str(n_rows)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         lines.append(done.stdout.splitlines()[-1])
+    command = [sys.executable, __file__, "fits", "24"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    lines += ["", "GiB of one process; 250 reviews and the default model in each fit.", ""]
+    lines += ["| fits | after them | at most |", "|---|---|---|"]
+    lines += [line for line in done.stdout.splitlines() if line.startswith("|")]
     print("\n".join(lines))
     keep(__file__, lines)
 

@@ -1,6 +1,7 @@
 """One list of promises, kept by every estimator."""
 
 import copy
+import gc
 import inspect
 import logging
 import os
@@ -13,6 +14,7 @@ import sys
 import textwrap
 import threading
 import warnings
+import weakref
 
 import cloudpickle
 import joblib
@@ -180,6 +182,27 @@ def test_the_same_seed_gives_the_same_bits(make, Y):
     np.testing.assert_array_equal(proba(one), proba(other))
     different = make(random_state=1).fit(X, Y)
     assert not np.array_equal(proba(one), proba(different))
+
+
+@promise
+def test_a_model_that_is_dropped_is_freed_at_once(make, Y, tmp_path):
+    """Python looks for cycles of references so seldom that a search would fill the memory."""
+    params = [
+        {},
+        {"early_stopping": True, "freeze": 1, "max_epochs": 3, "n_iter_no_change": 1},
+        {"checkpoint_dir": tmp_path},
+    ]
+    gc.collect()
+    gc.disable()
+    try:
+        for some in params:
+            estimator = make(**some).fit(X, Y)
+            proba(estimator)
+            inner = weakref.ref(estimator.model_)
+            del estimator
+            assert inner() is None
+    finally:
+        gc.enable()
 
 
 @promise
@@ -625,6 +648,6 @@ def test_shared_parameters_have_one_order_default_and_wording():
 
 
 def test_the_list_is_not_empty():
-    assert len(PROMISES) == 30
+    assert len(PROMISES) == 31
     assert set(ESTIMATORS) == {n for n in sktransformers.__all__ if n[:3] in ("Ber", "Gpt")}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -235,6 +235,40 @@ def test_memory_stays_flat(tiny_bert):
     assert len(told) == 3
 
 
+WIDTHS = textwrap.dedent(
+    """
+    import ctypes, os, sys
+    import numpy as np
+    from sktransformers import BertClassifier
+    rng = np.random.default_rng(0)
+
+    def fit():
+        lengths = np.exp(rng.uniform(np.log(4), np.log(250), 96)).astype(int)
+        X = [" ".join(rng.choice(["good", "film", "dull", "scene", "why"], n)) for n in lengths]
+        BertClassifier(max_epochs=1, random_state=0).fit(X, lengths % 2)
+
+    def resident():
+        ctypes.CDLL(None).malloc_trim(0)  # what is free already is no growth
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    for _ in range(6):
+        fit()
+        print(resident(), flush=True)
+    """
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read as on Linux")
+def test_memory_stays_flat_with_texts_of_all_lengths():
+    done = subprocess.run([sys.executable, "-c", WIDTHS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    sizes = [float(line) for line in done.stdout.split()]
+    assert len(sizes) == 6
+    assert sizes[-1] - sizes[1] < 200, sizes  # MiB: kernels for numbers of tokens not yet met
+
+
 def test_nothing_holds_on_to_a_model_that_is_dropped(tiny_bert):
     import weakref
 

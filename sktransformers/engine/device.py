@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
+from ..data.nested import mapped
 from ..output_layer import FullPrecisionLinear, SteadyLinear, output_layer, pooled_layers
 
 __all__ = [
@@ -126,13 +127,14 @@ def moved(values, device):
     values : Tensor, or tuple or dict of such
     device : str or torch.device
     """
-    if isinstance(values, dict):
-        return {name: moved(value, device) for name, value in values.items()}
-    if isinstance(values, (tuple, list)):
-        return tuple(moved(value, device) for value in values)
-    if torch.device(device).type == "cuda" and values.device.type == "cpu":
-        return values.pin_memory().to(device, non_blocking=True)
-    return values.to(device)
+    is_cuda = torch.device(device).type == "cuda"
+
+    def move(tensor):
+        if is_cuda and tensor.device.type == "cpu":
+            return tensor.pin_memory().to(device, non_blocking=True)
+        return tensor.to(device)
+
+    return mapped(move, values)
 
 
 def prepare(model, precision, device):

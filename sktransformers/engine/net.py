@@ -12,6 +12,7 @@ import torch
 from skorch import NeuralNet
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..data.nested import mapped
 from .device import autocast, moved
 from .embeddings import Recycled
 from .lean import lean
@@ -150,7 +151,9 @@ class FineTuningNet(NeuralNet):
     def _to_device(self, batch):
         inputs, *targets = batch  # states of frozen layers stay in the precision that they have
         # Cast first: not every device has float64.
-        return moved((inputs, *_cast(targets, self.module_.dtype)), self.device)
+        dtype = self.module_.dtype
+        cast = mapped(lambda t: t.to(dtype) if t.is_floating_point() else t, targets)
+        return moved((inputs, *cast), self.device)
 
     def _fitting_step(self, batch, **fit_params):
         """Forward and backward of a batch: in parts where it does not fit into memory whole."""
@@ -264,15 +267,6 @@ def _factor(step, *, n_steps, warmup_ratio):
     if step < n_warm:
         return (step + 1) / n_warm
     return max(0.0, (n_steps - step) / max(1, n_steps - n_warm))
-
-
-def _cast(values, dtype):
-    """The same with all fractions in one precision."""
-    if isinstance(values, (tuple, list)):
-        return tuple(_cast(value, dtype) for value in values)
-    if isinstance(values, dict):
-        return {name: _cast(value, dtype) for name, value in values.items()}
-    return values.to(dtype) if values.is_floating_point() else values
 
 
 def _raised_by_a_callback(interrupt):

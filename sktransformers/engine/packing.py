@@ -6,6 +6,7 @@ any way that attention knows of (as in MosaicBERT: Portes et al., 2023, arXiv:23
 
 import torch
 
+from ..data.nested import mapped
 from .device import autocast
 from .freezing import layer_stack
 from .parts import does_not_fit
@@ -23,9 +24,8 @@ _can_be_packed = {}  # hash of a kind of model -> whether its layers can do with
 def usual(n):
     """The next of a few numbers of tokens.
 
-    For each number of rows of a product in bfloat16 oneDNN makes kernels, in half a millisecond, and
-    keeps them, half a megabyte each. With a number of its own for each batch those of a fit take
-    hundreds of megabytes, which the next one does not use again.
+    For each number of rows of a product in bfloat16 oneDNN makes a kernel, in half a millisecond,
+    and keeps it, in half a megabyte. With numbers of its own each batch leaves a dozen of them.
     """
     step = max(1, 2 ** ((n - 1).bit_length() - 1) // _STEPS)
     return n + -n % step
@@ -231,7 +231,12 @@ class PackedLayers:
 
     def _try(self, inputs):
         rows, n_rows = _to_try(inputs["attention_mask"]), len(inputs["attention_mask"])
-        some = {name: _rows(values, rows, n_rows) for name, values in inputs.items()}
+
+        def taken(value):
+            is_of_rows = isinstance(value, torch.Tensor) and len(value) == n_rows
+            return value[rows] if is_of_rows else value
+
+        some = mapped(taken, inputs)
         modes = {module: module.training for module in self._model.modules()}
         self._model.eval()
         self._is_trial = True
@@ -291,9 +296,3 @@ def _drops_layers(config):
 def _is_padded(mask):
     """Whether rows have padding, all of it at their ends."""
     return not mask.all() and bool(mask[:, 0].all()) and not (mask[:, 1:] > mask[:, :-1]).any()
-
-
-def _rows(values, rows, n_rows):
-    if isinstance(values, dict):
-        return {name: _rows(value, rows, n_rows) for name, value in values.items()}
-    return values[rows] if isinstance(values, torch.Tensor) and len(values) == n_rows else values

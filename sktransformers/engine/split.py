@@ -141,7 +141,7 @@ class _StandIn(nn.Module):
             return getattr(self.__dict__["_original"], name)
 
     def forward(self, *args, **kwargs):
-        return self._held["give"](self._held["states"], kwargs)
+        return self._held["give"](self._held, kwargs)
 
 
 def _above_layers(model, task, n):
@@ -166,9 +166,10 @@ def _above_layers(model, task, n):
         held["others"] = None if isinstance(output, torch.Tensor) else others
         return {"tokens": states}
 
-    def give(states, kwargs):
-        others = held["others"]
-        return states["tokens"] if others is None else (states["tokens"], *others)
+    # Not a closure over what is held: that would be a cycle of references.
+    def give(held, kwargs):
+        tokens, others = held["states"]["tokens"], held["others"]
+        return tokens if others is None else (tokens, *others)
 
     held["give"] = give
     upper, container = _view(model, path)
@@ -186,9 +187,9 @@ def _above_encoder(model, task, inputs):
     kind, fields = type(outputs), list(outputs.keys())
     held = {}
 
-    def give(states, kwargs):
+    def give(held, kwargs):
         n_rows, width = kwargs["attention_mask"].shape
-        found = {}
+        states, found = held["states"], {}
         for name in fields:
             if name in states:
                 found[name] = states[name]

@@ -56,8 +56,8 @@ def validator(estimator, task, rows, data):
         if score is None:
             return loss, -loss
         # An estimator that has already seen these rows: its verbs start from their outputs.
-        seen = _copy(estimator)
-        seen._outputs = lambda X: outputs if X is given else type(seen)._outputs(seen, X)
+        seen, other = _copy(estimator), estimator._outputs
+        seen._outputs = lambda X: outputs if X is given else other(X)
         return loss, float(score(seen))
 
     validate.data = data

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..data.nested import mapped
 from ..data.task import Task
 
 __all__ = ["Contrast", "Embedding", "TokenEmbedding"]
@@ -142,7 +143,7 @@ class Contrast(Embedding):
         """Vectors; in training two of each row: (n_rows, 2, n_features)."""
         if not model.training:
             return super().forward(model, inputs)
-        twice = {name: torch.cat([values, values]) for name, values in inputs.items()}
+        twice = mapped(lambda values: torch.cat([values, values]), inputs)
         one, other = super().forward(model, twice).chunk(2)
         return torch.stack([one, other], dim=1)
 

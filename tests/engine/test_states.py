@@ -17,6 +17,7 @@ X, Y = make_texts(48, seed=1)
 Z = [len(text) / 10 for text in X]
 TOKENS = [text.split() for text in X]
 TAGS = [["B-X" if word in ("cat", "dog") else "O" for word in row] for row in TOKENS]
+SMALL_STEPS = {"batch_size": 8, "random_state": 0, "precision": "float32"}
 KINDS = {
     "classifier": (BertClassifier, X, Y, "predict_proba"),
     "regressor": (BertRegressor, X, Z, "predict"),
@@ -51,6 +52,18 @@ def test_the_same_bits_with_memory_and_without(kind, freeze, tmp_path, monkeypat
     assert np.array_equal(kind(freeze=freeze, memory=tmp_path), first)
     monkeypatch.setattr(states, "_SHARE", 1e-6)  # room for some texts
     assert np.array_equal(kind(freeze=freeze), first)
+
+
+@pytest.mark.parametrize("objective", ["simcse", "contrastive"])
+def test_an_embedder_learns_above_states_too(objective, tiny_bert, tmp_path, monkeypatch):
+    def vectors(**params):
+        model = BertEmbedder(tiny_bert, freeze=1, objective=objective, max_epochs=2, **SMALL_STEPS)
+        return model.set_params(**params).fit(X, Y).transform(X)
+
+    first = vectors()
+    assert np.array_equal(vectors(memory=tmp_path), first)
+    monkeypatch.setattr(states, "_split", lambda *_: None)
+    np.testing.assert_allclose(vectors(), first, rtol=0, atol=1e-4)
 
 
 @pytest.fixture

@@ -82,22 +82,25 @@ class TransformerEstimator(SavingMixin, BaseEstimator):
         from .engine.validation import validator
 
         plan = plan_for(self, valid)
-        with seeded(plan.seed, plan.device), memory_kept(plan.device):
+        with seeded(plan.seed, plan.device):
             task = self._make_task(train)
             train, valid = train.that_count(), valid and valid.that_count()
             if valid is None and self.early_stopping and plan.max_epochs != 0:
                 strata = task.strata(train.y)
                 train, valid = train.split(self.validation_fraction, plan.seed, strata)
             head_is_new = self._start(task, train.texts)
-            plan, data = settle(self.model_, self.tokenizer_, plan), None
-            if plan.max_epochs != 0:
-                data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
-                model = above_frozen(self.model_, task, [data, *valid_data], plan, **self._states)
-                plan = start_head(model, task, data, plan) if head_is_new else plan
+            plan, outcome = settle(self.model_, self.tokenizer_, plan), UNTRAINED
             self.device_, self._precision = plan.device, plan.precision
             self._asked = "auto" if plan.may_fall_back else plan.precision
-            validate = validator(self, task, valid, *valid_data) if valid else None
-            outcome = UNTRAINED if data is None else fine_tune(model, task, data, plan, validate)
+            if plan.max_epochs != 0:
+                data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
+                with memory_kept(plan.device):
+                    model = above_frozen(
+                        self.model_, task, [data, *valid_data], plan, **self._states
+                    )
+                    plan = start_head(model, task, data, plan) if head_is_new else plan
+                    validate = validator(self, task, valid, *valid_data) if valid else None
+                    outcome = fine_tune(model, task, data, plan, validate)
         self.n_iter_, self.history_ = len(outcome.history), outcome.history.copy()
         if outcome.best_epoch is not None:
             self.best_epoch_, self.best_score_ = outcome.best_epoch, outcome.best_score

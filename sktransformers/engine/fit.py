@@ -251,7 +251,7 @@ def _words(model, data, plan, optimizer):
     is_ours = optimizer is torch.optim.AdamW and not plan.is_watched
     if draws_words or not is_ours or model.device.type != "cpu":
         return nullcontext()
-    return of_these_words(model, np.append(data.examples.ids, data.pad_id))
+    return of_these_words(model, data.examples.ids, data.pad_id)
 
 
 def _check_outputs(model, task, data, plan):

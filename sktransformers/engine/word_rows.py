@@ -15,7 +15,7 @@ __all__ = ["WordRows", "of_these_words"]
 
 
 @contextmanager
-def of_these_words(model, ids):
+def of_these_words(model, ids, *more):
     """In a block let a model's embedding of words learn the rows of some ids alone.
 
     Parameters
@@ -23,7 +23,9 @@ def of_these_words(model, ids):
     model : PreTrainedModel
         Changed in place. A model whose embedding is not a plain table of its own stays as it is.
     ids : ndarray of int
-        All that the model is trained on, padding too. The model learns nothing of others.
+        Of all texts that the model is trained on. The model learns nothing of others.
+    *more : int
+        Those of padding and its like.
     """
     table = _table(model)
     if table is None:
@@ -31,9 +33,8 @@ def of_these_words(model, ids):
         return
     owner, name, embedding = table
     padding = getattr(model.config, "pad_token_id", None)  # some models add it by themselves
-    n_ids = embedding.num_embeddings
-    rows = np.union1d(ids, [] if padding is None else [padding]).astype(np.int64)
-    if len(rows) + 1 >= n_ids or rows[0] < 0 or rows[-1] >= n_ids:
+    rows = _distinct(ids, [*more, *([] if padding is None else [padding])], embedding)
+    if rows is None:
         yield
         return
     few = WordRows(embedding, rows)
@@ -84,6 +85,17 @@ class WordRows(nn.Embedding):
         """The weights as they would be if all had been trained."""
         weight = self.weight.detach()
         return torch.mul(self.whole, weight[-1], out=out).index_copy_(0, self.rows, weight[:-1])
+
+
+def _distinct(ids, more, embedding):
+    """The rows of an embedding that are read; None if that is all of them, or others too."""
+    n_ids = embedding.num_embeddings
+    if min([ids.min(), *more]) < 0 or max([ids.max(), *more]) >= n_ids:
+        return None
+    is_read = np.zeros(n_ids, dtype=bool)
+    is_read[ids] = is_read[more] = True
+    rows = np.flatnonzero(is_read)
+    return rows if len(rows) + 1 < n_ids else None
 
 
 def _with_ones(rows):

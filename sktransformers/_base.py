@@ -89,9 +89,10 @@ class TransformerEstimator(SavingMixin, BaseEstimator):
                 strata = task.strata(train.y)
                 train, valid = train.split(self.validation_fraction, plan.seed, strata)
             head_is_new = self._start(task, train.texts)
-            plan, outcome = settle(self.model_, self.tokenizer_, plan), UNTRAINED
+            plan = settle(self.model_, self.tokenizer_, plan)
             self.device_, self._precision = plan.device, plan.precision
             self._asked = "auto" if plan.may_fall_back else plan.precision
+            outcome = UNTRAINED
             if plan.max_epochs != 0:
                 data, *valid_data = self._encode(task, *([train, valid] if valid else [train]))
                 with memory_kept(plan.device):

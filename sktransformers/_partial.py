@@ -45,10 +45,10 @@ def one_pass(estimator, X, y, sample_weight, **known):
     plan = replace(plan_for(draft), checkpoint_dir=None)
     # Each call has its own stream of dropout; the moments belong to one set of parameters.
     # A rate that stays does not suit a head twenty times faster: it would never come to rest.
-    same = {"max_epochs": 1, "warmup_ratio": None, "head_faster": 1.0, "is_watched": True}
+    same = {"max_epochs": 1, "warmup_ratio": None, "head_faster": 1.0, "goes_on": True}
     plan = replace(plan, **same, seed=(plan.seed + n_before) % 2**31)
     kept = getattr(estimator, "_moments", {})
-    moments = kept["state"] if kept.get("freeze", ()) == plan.freeze else {}
+    moments = kept.get("state") if kept.get("freeze", ()) == plan.freeze else None
     with seeded(plan.seed, plan.device):
         task = draft._make_task(rows)
         head_is_new = draft._start(task, rows.texts)

@@ -247,6 +247,22 @@ def test_early_stopping_brings_the_best_weights_back(make):
     assert not all(torch.equal(a, b) for a, b in zip(seen[3], fitted.model_.parameters()))
 
 
+def test_what_a_scorer_does_to_its_copy_is_seen_by_it_alone(make):
+    seen = []
+
+    def scoring(estimator, X, y):
+        estimator.model_ = copy.deepcopy(estimator.model_)
+        for weights in estimator.model_.classifier.parameters():
+            weights.data.zero_()
+        seen.append(estimator.predict_proba(["a cat", "red"]))
+        return 0.0
+
+    fitted = make(scoring=scoring).fit(X, Y, X_val=NEW, y_val=NEW_Y)
+    assert len(seen) == fitted.n_iter_
+    assert all((found == 0.5).all() for found in seen)
+    assert not (fitted.predict_proba(["a cat", "red"]) == 0.5).any()
+
+
 def test_early_stopping_sets_rows_aside(make):
     sizes = []
     fitted = make(

@@ -10,6 +10,7 @@ from conftest import ANIMALS, COLOURS, make_texts
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.preprocessing import MultiLabelBinarizer
+from skorch.callbacks import Callback
 
 from sktransformers import load
 
@@ -133,6 +134,20 @@ def test_moments_live_between_calls_and_are_left_out_of_pickles(make, tmp_path):
     assert not np.allclose(with_moments, without, atol=1e-4)
     again = load(tmp_path / "model").partial_fit(X, Y).predict_proba(NEW)
     np.testing.assert_array_equal(again, without)
+
+
+def test_a_call_that_fails_leaves_the_moments_alone(make):
+    class Stop(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if len(net.history[-1, "batches"]) == 2:
+                raise RuntimeError("in a callback")
+
+    one, other = (make(learning_rate=3e-3).partial_fit(X, Y, classes=CLASSES) for _ in range(2))
+    with pytest.raises(RuntimeError, match="in a callback"):
+        one.set_params(callbacks=[Stop()], batch_size=8).partial_fit(X, Y)
+    one.set_params(callbacks=None, batch_size=other.batch_size)
+    after = [model.partial_fit(X, Y).predict_proba(NEW) for model in (one, other)]
+    np.testing.assert_array_equal(*after)
 
 
 def test_the_same_calls_give_the_same_bits(make):

@@ -29,6 +29,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch.callbacks import Callback
 
 import sktransformers
 from sktransformers import (
@@ -187,21 +188,33 @@ def test_the_same_seed_gives_the_same_bits(make, Y):
 @promise
 def test_a_model_that_is_dropped_is_freed_at_once(make, Y, tmp_path):
     """Python looks for cycles of references so seldom that a search would fill the memory."""
-    params = [
-        {},
-        {"early_stopping": True, "freeze": 1, "max_epochs": 3, "n_iter_no_change": 1},
-        {"checkpoint_dir": tmp_path},
-    ]
+
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise ValueError("in a callback")
+
+    def use(**params):
+        estimator = make(**params).fit(X, Y)
+        proba(estimator)
+        return weakref.ref(estimator.model_)
+
     gc.collect()
     gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
     try:
-        for some in params:
-            estimator = make(**some).fit(X, Y)
-            proba(estimator)
-            inner = weakref.ref(estimator.model_)
-            del estimator
-            assert inner() is None
+        assert use()() is None
+        assert use(early_stopping=True, freeze=1, max_epochs=3, n_iter_no_change=1)() is None
+        assert use(checkpoint_dir=tmp_path / "fits")() is None
+        if "memory" in make().get_params():
+            assert use(freeze=1, memory=tmp_path / "states")() is None
+        with pytest.raises(ValueError, match="in a callback"):
+            use(callbacks=[Stop()])
+        gc.collect()
+        large = (torch.Tensor, torch.nn.Module, torch.optim.Optimizer)
+        assert [type(found) for found in gc.garbage if isinstance(found, large)] == []
     finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
         gc.enable()
 
 

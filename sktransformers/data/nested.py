@@ -4,11 +4,12 @@ __all__ = ["mapped"]
 
 
 def mapped(function, values):
-    """The same tuples and dicts with what a function makes of each tensor.
+    """The same dicts and tuples (of lists too) with what a function makes of all else in them.
 
     Parameters
     ----------
     function : callable
+        As a rule of tensors.
     values : Tensor, or tuple, list or dict of such
     """
     if isinstance(values, dict):

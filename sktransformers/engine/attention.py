@@ -143,7 +143,10 @@ class _Attention(torch.autograd.Function):
 
 
 def _empty(n_rows, n_heads, width, n_dims, dtype, packing):
-    """Memory in the order in which the next layer reads it: the heads of a token together."""
+    """Memory in the order in which the next layer reads it: the heads of a token together.
+
+    It is written to where tokens are read, and zero elsewhere.
+    """
     memory = torch.empty(n_rows, width, n_heads, n_dims, dtype=dtype).transpose(1, 2)
     if packing is not None:
         packing.clear(memory)

@@ -58,8 +58,8 @@ _OURS = {
 class Plan:
     """How to fine-tune: an estimator's parameters, resolved for this machine.
 
-    ``is_watched`` says that others may look at the model between steps, or a later call goes on
-    with the optimizer's moments on other texts.
+    ``is_watched`` says that others may look at the model between steps; ``goes_on`` that a later
+    call goes on with the optimizer's moments on other texts.
     """
 
     learning_rate: float
@@ -80,6 +80,7 @@ class Plan:
     checkpoint_dir: Path | None = None
     head_faster: float = 20.0
     is_watched: bool = False
+    goes_on: bool = False
 
     def n_epochs(self, n_rows, fewest):
         """Epochs to run: as asked for, or the fewest or some 200 steps, whichever is more."""
@@ -144,7 +145,7 @@ class Outcome:
     """What is told of a fit, beside the model.
 
     ``history`` is a DataFrame with a row an epoch; best epoch and score are None without
-    validation. ``moments`` is the optimizer's state, None where no call goes on with it.
+    validation. ``moments`` is the optimizer's state, None where no later call goes on with it.
     """
 
     history: pd.DataFrame
@@ -174,8 +175,7 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     validate : callable or None
         Of the model, after each epoch; gives validation loss and score.
     moments : dict or None
-        State of the optimizer of an earlier call, to go on with, or empty. None where no later
-        call goes on with this one's.
+        State of the optimizer of an earlier call, to go on with.
 
     Returns
     -------
@@ -242,13 +242,13 @@ def fine_tune(model, task, data, plan, validate=None, moments=None):
     best = (None, None)
     if validation is not None and validation.best_epoch:
         best = (validation.best_epoch, float(validation.best_score))
-    return Outcome(history, *best, None if moments is None else net.optimizer_.state_dict())
+    return Outcome(history, *best, net.optimizer_.state_dict() if plan.goes_on else None)
 
 
 def _words(model, data, plan, optimizer):
     """On a CPU leave the words that no text has out of training, where nobody can notice."""
     draws_words = not data.has_row_outputs
-    is_ours = optimizer is torch.optim.AdamW and not plan.is_watched
+    is_ours = optimizer is torch.optim.AdamW and not (plan.is_watched or plan.goes_on)
     if draws_words or not is_ours or model.device.type != "cpu":
         return nullcontext()
     return of_these_words(model, data.examples.ids, data.pad_id)

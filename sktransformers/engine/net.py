@@ -4,6 +4,7 @@ skorch gives the loop, the callbacks and the optimizer's parameter groups. Nothi
 users but ``callbacks`` and ``net_params``.
 """
 
+import copy
 import dis
 import sys
 from functools import partial
@@ -49,7 +50,7 @@ class FineTuningNet(NeuralNet):
     head_faster : float
         How many times the encoder's learning rate is the head's.
     moments : dict or None
-        State of an optimizer to go on with, if it is not empty.
+        State of an optimizer to go on with.
     **kwargs
         As skorch's ``NeuralNet`` takes them.
     """
@@ -107,7 +108,8 @@ class FineTuningNet(NeuralNet):
         super().initialize_optimizer()
         if self.moments:
             groups = self.optimizer_.state_dict()["param_groups"]  # as they are set now
-            self.optimizer_.load_state_dict({**self.moments, "param_groups": groups})
+            state = copy.deepcopy(self.moments["state"])  # the steps would change it, then fail
+            self.optimizer_.load_state_dict({"state": state, "param_groups": groups})
         # A function of this net would keep it, and with it the model, in a cycle of references.
         factor = partial(_factor, n_steps=self.n_steps, warmup_ratio=self.warmup_ratio)
         self.schedule_ = LambdaLR(self.optimizer_, factor)

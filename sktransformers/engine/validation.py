@@ -56,9 +56,12 @@ def validator(estimator, task, rows, data):
         if score is None:
             return loss, -loss
         # An estimator that has already seen these rows: its verbs start from their outputs.
-        seen, other = _copy(estimator), estimator._outputs
-        seen._outputs = lambda X: outputs if X is given else other(X)
-        return loss, float(score(seen))
+        seen = _copy(estimator)
+        seen._outputs = lambda X: outputs if X is given else type(seen)._outputs(seen, X)
+        try:
+            return loss, float(score(seen))
+        finally:
+            del seen._outputs  # a cycle of references, which would keep the model
 
     validate.data = data
     return validate

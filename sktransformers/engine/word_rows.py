@@ -25,7 +25,7 @@ def of_these_words(model, ids, *more):
     ids : ndarray of int
         Of all texts that the model is trained on. The model learns nothing of others.
     *more : int
-        Those of padding and its like.
+        Others that it is given, such as that of padding.
     """
     table = _table(model)
     if table is None:

@@ -70,7 +70,7 @@ def packed(monkeypatch):
     counts, own = [], Packing.unpack
 
     def unpack(self, states):
-        counts.append(len(self.own))
+        counts.append(states.shape[1])
         return own(self, states)
 
     monkeypatch.setattr(Packing, "unpack", unpack)
@@ -134,13 +134,8 @@ def test_a_trial_is_not_passed_by_chance(config, packed):
     config.pad_token_id = 0
     torch.manual_seed(0)
     model = AutoModel.from_config(config).double()
-    # Positions of a padded row fit both rows packed: twelve, and 34 where 33 are made up to them.
-    by_chance = [
-        {name: values[:2] for name, values in rows(lengths).items()}
-        for lengths in ([9, 3, 12], [24, 9, 34])
-    ]
-    for inputs in (*by_chance, rows(LENGTHS)):
-        packing._can_be_packed.clear()
+    first = rows([9, 3, 12])  # positions of twelve tokens fit a padded row, and both rows packed
+    for inputs in ({name: values[:2] for name, values in first.items()}, rows(LENGTHS)):
         plain = states_and_gradients(model, inputs, cheap=False)
         torch.testing.assert_close(states_and_gradients(model, inputs, cheap=True), plain)
 
@@ -258,10 +253,11 @@ def sees(n_rows, width):
 @pytest.mark.parametrize("chunk", [1, 200, 10**6])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("mask", [None, sees(6, 9), sees(1, 9), torch.randn(6, 3, 9, 9)])
-def test_attention_of_packed_rows_is_that_of_each_row(monkeypatch, chunk, dtype, mask):
+@pytest.mark.parametrize("n_more", [0, 3])
+def test_attention_of_packed_rows_is_that_of_each_row(monkeypatch, chunk, dtype, mask, n_more):
     monkeypatch.setattr(attention, "_CHUNK", chunk)
     torch.manual_seed(1)
-    laid = Packing(rows(LENGTHS)["attention_mask"])
+    laid = Packing(rows(LENGTHS)["attention_mask"], n_tokens=sum(LENGTHS) + n_more)
     inputs = [torch.randn(6, 3, 9, 4, dtype=dtype, requires_grad=True) for _ in range(3)]
     inside = laid.inside[:, None, None]
     if mask is None:
@@ -307,21 +303,30 @@ def test_numbers_of_tokens_are_few():
     assert {packing.usual(found) for found in numbers.values()} == set(numbers.values())
 
 
-def test_tokens_that_nobody_reads_take_no_part():
+def test_tokens_that_nobody_reads_take_no_part(packed):
     """In memory that was not written to there may be anything."""
-    model, inputs = small_bert().train(), rows(LENGTHS)
-    assert Packing(inputs["attention_mask"]).n_tokens == sum(LENGTHS) + 1
+    model, inputs = small_bert().float().train(), rows(LENGTHS)
     torch.use_deterministic_algorithms(True)  # memory then comes as NaN
     try:
         assert torch.empty(3).isnan().all()
-        with lean(model, Recycled()):
+        with lean(model, Recycled()), torch.autocast("cpu", torch.bfloat16):
             out = model(**inputs).last_hidden_state
         out.square().mean().backward()
     finally:
         torch.use_deterministic_algorithms(False)
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert packed[-1] == sum(LENGTHS) + 1
     assert len(gradients) > 20
     assert all(gradient.isfinite().all() for gradient in (out.detach(), *gradients))
+
+
+@pytest.mark.parametrize("lengths", [[64, 63], [63], [33, 34, 34, 34, 34]])
+def test_what_saves_nothing_is_left_alone(lengths, packed):
+    model, inputs = small_bert().float(), rows([*lengths, 64])
+    some = {name: values[: len(lengths)] for name, values in inputs.items()}
+    with lean(model), torch.autocast("cpu", torch.bfloat16):
+        model(**some)
+    assert packed[1:] == ([] if lengths[0] > 33 else [176])  # the first was tried
 
 
 @pytest.mark.parametrize("size", [1.0, 10.0, 50.0, 1000.0])

@@ -38,8 +38,7 @@ class Frame:
         Fast and slow tokenizers, with and without a template, have no other way in common.
         """
         texts = ("a", "a") if pairs else ("a",)
-        found = tokenizer(*texts, return_special_tokens_mask=True, truncation=False, padding=False)
-        ids, special = found["input_ids"], found["special_tokens_mask"]
+        ids, special = _framed(tokenizer, texts)
         start = special.index(0)
         stop = len(special) - special[::-1].index(0)
         n = special[start:stop].count(0) // len(texts)
@@ -94,9 +93,17 @@ def _cut(text, size):
     return near if near > 0 else size
 
 
+def _framed(tokenizer, texts):
+    """Ids of a text or a pair with its frame, and which of them are special."""
+    if (backend := _plain_backend(tokenizer)) is not None:
+        found = backend.encode(*texts)  # a tenth of a millisecond less, for one text
+        return found.ids, found.special_tokens_mask
+    found = tokenizer(*texts, return_special_tokens_mask=True, truncation=False, padding=False)
+    return found["input_ids"], found["special_tokens_mask"]
+
+
 def _encode(tokenizer, texts):
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None and _is_plain(tokenizer, backend):
+    if (backend := _plain_backend(tokenizer)) is not None:
         # Without finding where pieces stand in the text, a third faster.
         return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
     return tokenizer(
@@ -110,10 +117,13 @@ def _encode(tokenizer, texts):
     )["input_ids"]
 
 
-def _is_plain(tokenizer, backend):
-    """Whether a tokenizer's own part cuts, fills and splits as it would be told to here.
+def _plain_backend(tokenizer):
+    """A tokenizer's own part if it cuts, fills and splits as it would be told to here, else None.
 
     It does what it was told last: the caller may have asked for something else.
     """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return None
     as_wanted = backend.encode_special_tokens == getattr(tokenizer, "split_special_tokens", False)
-    return as_wanted and backend.truncation is None and backend.padding is None
+    return backend if as_wanted and backend.truncation is None and backend.padding is None else None

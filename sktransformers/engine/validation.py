@@ -61,7 +61,7 @@ def validator(estimator, task, rows, data):
         try:
             return loss, float(score(seen))
         finally:
-            del seen._outputs  # a cycle of references, which would keep the model
+            vars(seen).pop("_outputs", None)  # a cycle of references, which would keep the model
 
     validate.data = data
     return validate

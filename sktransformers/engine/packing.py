@@ -227,8 +227,9 @@ class PackedLayers:
         n_tokens = int(mask.sum())
         if torch.is_autocast_enabled("cpu"):
             n_tokens = usual(n_tokens)
-        is_less = n_tokens < mask.numel()
-        return Packing(mask, n_tokens) if is_less and _can_be_packed[kind] else None
+        # A single token some decoders take for a step of generation.
+        is_worth_it = 1 < n_tokens < mask.numel()
+        return Packing(mask, n_tokens) if is_worth_it and _can_be_packed[kind] else None
 
     def _try(self, inputs):
         rows, n_rows = _to_try(inputs["attention_mask"]), len(inputs["attention_mask"])
